@@ -1,17 +1,27 @@
-"""Enforces leases and orders while there is no guard. On the deciding thread."""
+"""Enforces leases and orders where the guard does not: there is none, or it stands still. On the deciding thread."""
 
 from __future__ import annotations
 
 import math
 from functools import partial
+from typing import List
 
+from supervisor_zkelect.core.state import lease_of
 from supervisor_zkelect.listener import pool_worker
 from supervisor_zkelect.listener.candidacies import Candidacies
+from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.part import Means, Part
+
+PATIENCE = 0.1
+"""Seconds that a guard has to kill a group whose time is over, before this listener does so beside it; but no more than half of
+`kill_time`. A guard can be there and kill nothing: its disk hangs, or the kernel keeps it waiting in /proc."""
+
+PACE = 1.0
+"""Seconds between two kills beside a guard, which also proves."""
 
 
 class Enforcement(Part):
-    """Ends groups whose time is over, instead of a guard."""
+    """Ends groups whose time is over."""
 
     def __init__(self, means: Means, candidacies: Candidacies) -> None:
         super().__init__(means)
@@ -21,12 +31,28 @@ class Enforcement(Part):
     def next_wakeup(self) -> float:
         return min((max(one.killed_at(), one.group.strike_at) for one in self._candidacies), default=math.inf)
 
-    def enforce(self, moment: float) -> None:
-        """Kill the groups whose time is over, and ask supervisord to stop those that must end later."""
+    def enforce(self, moment: float, guarded: bool) -> None:
+        """Kill the groups whose time is over, and ask supervisord to stop those that must end later.
+
+        guarded: whether there is a guard. It asks, revokes and proves, and has some time to kill.
+        """
+        struck: List[Candidacy] = []
+        for one in self._candidacies:
+            if moment >= one.killed_at() and moment >= one.group.strike_at:
+                if guarded and one.group.strike_at == -math.inf:
+                    one.group.strike_at = moment + min(PATIENCE, one.rules.kill_time / 2)
+                    continue
+                again = self.last_resort.kill(one.settings.group)
+                one.group.strike_at = max(again, moment + PACE) if guarded else again
+                struck.append(one)
+        if guarded:
+            return
+        for one in struck:
+            # When no group is left to be killed, as a disk that hangs holds this up. Once the lease is over the record says so.
+            if lease_of(one.rules, one.state).covers(moment):
+                self.last_resort.revoke(one.settings.group)
         for one in self._candidacies:
             group, name = one.group, one.settings.group
-            if moment >= one.killed_at() and moment >= group.strike_at:
-                group.strike_at = self.last_resort.kill(name)
             if group.kill_at < math.inf and not group.asked_to_stop:
                 group.asked_to_stop = True
                 self.last_resort.revoke(name)
@@ -34,6 +60,8 @@ class Enforcement(Part):
 
     def abandon(self) -> None:
         """End all leases now, since no process enforces them when this one has ended after a defect."""
-        for one in self._candidacies:
-            if one.state.may_run or one.group.kill_at < math.inf:
-                self.last_resort.kill(one.settings.group)
+        groups = [one.settings.group for one in self._candidacies if one.state.may_run or one.group.kill_at < math.inf]
+        # What supervisord starts again before the grant is revoked is killed as well.
+        for end in (self.last_resort.kill, self.last_resort.revoke, self.last_resort.kill):
+            for name in groups:
+                end(name)

@@ -31,8 +31,8 @@ class GroupControl:
         self._exited: Dict[str, float] = {}
         #: number of the order to the guard that is not answered yet, and what makes it, to be repeated to a new guard
         self._order: Optional[Tuple[int, Callable[[], Any]]] = None
-        #: when an order that the guard has not answered has the group killed; and while there is no guard, whether supervisord
-        #: was asked to stop it, and when it is killed again
+        #: when an order that the guard has not answered has the group killed; when this listener kills it, at the earliest, minus
+        #: infinity where it was not due before; and while there is no guard, whether supervisord was asked to stop it
         self.kill_at = math.inf
         self.asked_to_stop = False
         self.strike_at = -math.inf
@@ -50,7 +50,7 @@ class GroupControl:
         self.refused.clear()
         self.ends.clear()
         self._exited.clear()
-        self.kill_at = math.inf
+        self.kill_at, self.strike_at = math.inf, -math.inf
         self._give(op, lambda: protocol.StartOrder(self.name, op, grant()))
 
     def stop(self, op: int, kill_at: float, grant: Callable[[], protocol.Grant]) -> None:
@@ -81,10 +81,10 @@ class GroupControl:
     def answered(self, op: Optional[int]) -> None:
         """Forget the order if it has this number: the guard has answered it."""
         if self._order is not None and self._order[0] == op:
-            self._order, self.kill_at = None, math.inf
+            self._order, self.kill_at, self.strike_at = None, math.inf, -math.inf
 
-    def guard_came(self) -> None:
-        """Leave the end of the group to another guard, which has come."""
+    def guard_changed(self) -> None:
+        """Leave the end of the group to another guard, which has come; or take it on, as there is none any more."""
         self.asked_to_stop, self.strike_at = False, -math.inf
 
     def look(self, op: int) -> None:

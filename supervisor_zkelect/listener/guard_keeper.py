@@ -102,7 +102,7 @@ class GuardKeeper(Part):
         self._lacks, self._lacks_since = "", math.inf
         self._enforcement.last_resort.arm(event.cgroups)
         for one in self._candidacies:
-            one.group.guard_came()
+            one.group.guard_changed()
         self._sent = self._echoed = 0
         self.found = event.groups
         self._came()
@@ -122,6 +122,8 @@ class GuardKeeper(Part):
             self._delivery.within(STEP_PACE)
         delay = 0.0 if self.up else PACE
         self.up = False
+        for one in self._candidacies:
+            one.group.guard_changed()
         self._retry(delay)
 
     # Leases

@@ -1,11 +1,11 @@
-"""Kills groups while there is no guard, by means that were taken before, since then none may be had.
+"""Kills groups that no guard kills, by means that were taken before, since then none may be had.
 
 A guard that dies may leave a machine on which no thread, process or descriptor is to be had for another, and the leases
-that it enforced go on. From there until another guard is there the listener's deciding thread ends them. It does so with
-descriptors that it took while the guard was alive: of each group the file `cgroup.kill` of its cgroup, and a pidfd of each
-of its programs; and the record, in which it revokes the grant first. A lease for which one of them cannot be had is not
-extended. What else belongs to a group is looked for in /proc, if that can be read, as often as it takes: on a thread of its
-own, had beforehand as well, since how long a look takes is up to whoever has processes on the machine.
+that it enforced go on; one that stands still may not even die. Then the listener's deciding thread ends them
+(`enforcement.py`). It does so with descriptors that it took beforehand: of each group the file `cgroup.kill` of its cgroup, and
+a pidfd of each of its programs; and the record, for a grant that is to be revoked. A lease for which one of them cannot be had
+is not extended. What else belongs to a group is looked for in /proc, if that can be read, as often as it takes: on a thread of
+its own, had beforehand as well, since how long a look takes is up to whoever has processes on the machine.
 
 Nothing is proven here, so nothing is released: that is left to the guard that comes.
 """
@@ -156,7 +156,7 @@ class _Kin:
             except PermissionError as error:
                 self._complain(f"group {name}: process {process.pid} cannot be killed", error)
         if killed:
-            log.warning("group %s: there is no guard; killed pids %s", name, " ".join(map(str, sorted(killed))))
+            log.warning("group %s: no guard has killed it in time; killed pids %s", name, " ".join(map(str, sorted(killed))))
 
 
 class _Complaints:
@@ -299,7 +299,6 @@ class LastResort:
 
     def kill(self, name: str) -> float:
         """Kill what is of the group; returns when that is to be done again, by the clock."""
-        self.revoke(name)
         means = self._groups.setdefault(name, _Means())
         self._strike(name, means)
         if self._census is not None:

@@ -186,10 +186,8 @@ class Listener:
         times = [
             self.candidacies.due, self.folder.lock_at, self.leftovers.due, self.guard.next_wakeup(), self.sessions.next_wakeup(),
             self.programs.next_wakeup(), self.reloads.next_wakeup(), self.desk.next_wakeup(), self.delivery.next_wakeup(),
-            self.orders.next_wakeup(), self.http.next_wakeup(), self.departure.next_wakeup(),
+            self.orders.next_wakeup(), self.http.next_wakeup(), self.departure.next_wakeup(), self.enforcement.next_wakeup(),
         ]
-        if not self.guard.up:
-            times.append(self.enforcement.next_wakeup())
         return min(times)
 
     def keep_time(self) -> None:
@@ -198,8 +196,7 @@ class Listener:
         self.sessions.watch(moment)
         self.guard.keep_time(moment)
         self.folder.keep_time(moment)
-        if not self.guard.up:
-            self.enforcement.enforce(moment)
+        self.enforcement.enforce(moment, self.guard.up)
         self.departure.keep_time(moment)
         if self.folder.lock_at <= moment and not self.departure.begun:
             self.folder.take_lock()

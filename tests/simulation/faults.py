@@ -94,9 +94,15 @@ FAULTS: Dict[str, Fault] = {
     ),
     "without a guard nobody ends a lease": Fault(
         "listener.listener",
-        "        if not self.guard.up:\n            self.enforcement.enforce(moment)",
-        "        if False:\n            self.enforcement.enforce(moment)",
+        "        self.enforcement.enforce(moment, self.guard.up)",
+        "        pass",
         ("no guard to be had",),
+    ),
+    "a guard that hangs is trusted with the kill": Fault(
+        "listener.listener",
+        "        self.enforcement.enforce(moment, self.guard.up)",
+        "        if not self.guard.up:\n            self.enforcement.enforce(moment, False)",
+        ("hang guard",),
     ),
     "the claim does not check the control": Fault(
         "zookeeper.claim",

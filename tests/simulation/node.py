@@ -344,7 +344,6 @@ class _LastResort:
             disk.put(entry._replace(granted=False, revoked=entry.revoked + 1))
 
     def kill(self, name: str) -> float:
-        self.revoke(name)
         self._process.machine.kill_services()
         return self._process.clock() + last_resort.PACE
 
@@ -577,6 +576,8 @@ class _Listener(listener.Listener):
 class GuardProcess(_OfNode, effects.GuardEffects):
     """host: the listener in whose process it is a thread; None for a process of its own."""
 
+    hangs = to_end = False
+
     def __init__(self, node: Node, supervisord: Supervisord, host: Optional[ListenerProcess] = None) -> None:
         super().__init__(node)
         self.supervisord, self.host = supervisord, host
@@ -623,8 +624,21 @@ class GuardProcess(_OfNode, effects.GuardEffects):
             self.machine.tell(f"the group is proven dead after {event.seconds:.2f} s")
         self.after(self.world.delay(0.0002), self.turn, self.guard.heard, event)
 
+    def hang(self) -> None:
+        """The kernel keeps it waiting, for a disk or another process's memory: until it thaws it does not even die."""
+        self.hangs = True
+        self.freeze()
+
+    def thaw(self) -> None:
+        super().thaw()
+        self.hangs = False
+        if self.to_end:
+            self.end()
+
     def end(self) -> None:
-        if self.alive:
+        if self.hangs:
+            self.to_end = True
+        elif self.alive:
             self.kill()
             self.machine.tell("the guard has ended")
             if self.listener is not None:

@@ -104,6 +104,11 @@ def draw(seed: int, kinds: Sequence[str] = KINDS) -> Schedule:
             )
             for _ in range(third.randrange(1, 3))
         ]
+    hanging = random.Random(f"hang {seed}")
+    if seed % 9 == 4:
+        steps.append(
+            Step(round(hanging.uniform(1, LENGTH), 3), "hang guard", hanging.randrange(3), round(hanging.choice([0.3, 1.0, 3.0]) * grant, 3))
+        )
     nodes, stopwaitsecs = chance.choice([2, 2, 2, 3]), chance.choice([0.1, 1.0, 10.0])
     own = random.Random(f"priorities {seed}")
     if seed % 4 != 1:
@@ -246,6 +251,14 @@ class Run:
     def freeze_guard(self, node: Node, seconds: float) -> None:
         if self.guarded(node):
             self.freeze(node.guard, seconds)
+
+    def hang_guard(self, node: Node, seconds: float) -> None:
+        """Often it is cut off as well: it may be the network that its disk hangs on."""
+        if self.guarded(node):
+            node.guard.hang()
+            self.world.after(seconds, node.guard.thaw)
+            if self.world.random.random() < 0.7:
+                self.stall(node, seconds)
 
     def no_guard_to_be_had(self, node: Node, seconds: float) -> None:
         """Its guard dies, and for so long there is no process and no thread for another; often it is cut off as well."""

@@ -1,5 +1,6 @@
 """A listener without a guard: what it ends by itself, and when."""
 
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -7,7 +8,7 @@ import pytest
 
 from supervisor_zkelect.core import roles
 from supervisor_zkelect.core.state import State
-from supervisor_zkelect.listener.enforcement import Enforcement
+from supervisor_zkelect.listener.enforcement import PACE, PATIENCE, Enforcement
 from supervisor_zkelect.listener.listener import Listener
 from tests.unit.listener.parts import RULES, Host, Work, candidacies, candidacy, means
 
@@ -18,9 +19,10 @@ def alone():
     host, work = Host(), Work()
     one = candidacy(host, State(role=roles.PRIMARY, step="", deadline=104.0))
     enforcement = Enforcement(means(host, work), candidacies(one))
-    return SimpleNamespace(
-        host=host, one=one, work=work, enforcement=enforcement, did=host.resort.did, enforce=enforcement.enforce
-    )
+    def enforce(moment, guarded=False):
+        enforcement.enforce(moment, guarded)
+
+    return SimpleNamespace(host=host, one=one, work=work, enforcement=enforcement, did=host.resort.did, enforce=enforce)
 
 
 def test_it_kills_at_the_end_of_the_lease_and_not_before(alone):
@@ -39,9 +41,55 @@ def test_it_revokes_and_asks_first_where_there_is_time(alone):
     alone.one.group.kill_at = 102.0
     for moment in (101.0, 101.5, 102.0):
         alone.enforce(moment)
-    assert alone.did == [("revoke", "primary"), ("kill", "primary")] and len(alone.work.given) == 1
+    # Until the lease is over the record may still be believed.
+    assert alone.did == [("revoke", "primary"), ("kill", "primary"), ("revoke", "primary")] and len(alone.work.given) == 1
     alone.work.do()
     assert asked == [("supervisor.stopProcessGroup", "primary", False)]
+
+
+def test_beside_a_guard_it_kills_what_that_did_not_kill_in_time(alone):
+    """One whose disk hangs, or that the kernel keeps waiting, is there and kills nothing."""
+    alone.enforce(102.9, True)
+    alone.enforce(103.0, True)
+    assert alone.enforcement.next_wakeup() == 103.0 + PATIENCE
+    alone.enforce(103.0 + 0.9 * PATIENCE, True)
+    assert alone.did == []
+    alone.host.resort.again = 103.12
+    for moment in (103.1, 103.2, 103.1 + 0.9 * PACE):
+        alone.enforce(moment, True)
+    assert alone.did == [("kill", "primary")] and alone.enforcement.next_wakeup() == 103.1 + PACE
+    alone.enforce(103.1 + PACE, True)
+    assert alone.did == [("kill", "primary")] * 2, "the record is the guard's, and nobody else is asked"
+    assert not alone.work.given
+
+
+def test_a_guard_has_half_of_the_time_that_is_set_aside_for_the_kill_at_most(alone):
+    alone.one.rules = replace(RULES, kill_time=0.1)
+    alone.enforce(103.9, True)
+    alone.enforce(103.95, True)
+    assert alone.did == [("kill", "primary")]
+
+
+@pytest.mark.parametrize("change", ["answered", "start", "guard_changed"])
+def test_what_was_due_once_is_not_due_sooner_the_next_time(alone, change):
+    group = alone.one.group
+    group.kill(7)
+    alone.enforce(101.0, True)
+    assert group.strike_at == 101.0 + PATIENCE
+    {"answered": lambda: group.answered(7), "start": lambda: group.start(8, lambda: None), "guard_changed": group.guard_changed}[change]()
+    assert group.strike_at == -math.inf
+
+
+def test_all_groups_are_struck_before_a_disk_is_written_to(alone):
+    other = candidacy(alone.host, State(role=roles.PRIMARY, step="", deadline=104.0), name="stock", group="second")
+    both = Enforcement(means(alone.host, alone.work), candidacies(alone.one, other))
+    for one in (alone.one, other):
+        one.group.kill_at = 102.0
+    both.enforce(102.0, False)
+    assert alone.did[:2] == [("kill", "primary"), ("kill", "second")]
+    alone.did.clear()
+    both.abandon()
+    assert [what for what, _ in alone.did] == ["kill", "kill", "revoke", "revoke", "kill", "kill"]
 
 
 def test_what_no_order_and_no_lease_is_about_is_left_alone(alone):
