@@ -21,12 +21,13 @@ log = logging.getLogger(__name__)
 class Conversation:
     """Takes the messages of all peers, and keeps the one that is the listener.
 
-    supervisord: its pid. cgroups: the folder of this guard's cgroups, "" where it has none. kept_log: what was said while there
-    was no listener. keep_folder: has the runtime folder kept, and tells whether it is this guard's.
+    supervisord: its process. cgroups: the folder of this guard's cgroups, "" where it has none. kept_log: what was said while
+    there was no listener. keep_folder: has the runtime folder kept, and tells whether it is this guard's.
     """
 
     def __init__(
-        self, selector: selectors.BaseSelector, supervisord: int, cgroups: str, kept_log: KeptLog, keep_folder: Callable[[], bool]
+        self, selector: selectors.BaseSelector, supervisord: proc.Process, cgroups: str, kept_log: KeptLog,
+        keep_folder: Callable[[], bool],
     ) -> None:
         self.door = door.Door(selector, supervisord, self._take, self._left)
         self.listener: Optional[door.Peer] = None

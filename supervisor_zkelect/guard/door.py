@@ -2,7 +2,7 @@
 
 Anybody on the machine reaches the socket, so nobody is given more than a share of it. Who it is, is told by the kernel when
 the connection is taken: its user, and the very process, by pid and start time. There are three kinds of peers, with places
-of their own, so that one kind cannot use up another's: children of supervisord, which are about to become programs; root
+of their own, so that one kind cannot use up another's: what supervisord has started, which is about to become a program; root
 and the guard's user; and strangers. Whoever comes when its own places are taken takes that of its oldest.
 
 A peer has one message, of at most 4 KiB unless it is root or the guard's user, and its answer ends the conversation. Only a
@@ -68,7 +68,7 @@ _WRONG = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 class Peer:
     """A connection. uid: its user. process: who connected, as it was when the connection was taken; None where it was gone."""
 
-    def __init__(self, connection: socket.socket, supervisord: int) -> None:
+    def __init__(self, connection: socket.socket, supervisord: proc.Process) -> None:
         self.connection = connection
         self.received = b""
         self.waiting = b""
@@ -78,7 +78,7 @@ class Peer:
             connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         )
         self.process = identify(connection, self.pid)
-        if self.process is not None and self.process.ppid == supervisord:
+        if self.process is not None and self.process.started_by(supervisord):
             self.kind, self.place = CHILD, self.pid
         else:
             self.kind, self.place = OWN if self.trusted else STRANGER, self.uid
@@ -117,11 +117,11 @@ def identify(connection: socket.socket, pid: int) -> proc.Process | None:
 
 
 class Door:
-    """selector: the loop's. supervisord: its pid. take: gets a peer and its message, an object of JSON; what it raises of
+    """selector: the loop's. supervisord: its process. take: gets a peer and its message, an object of JSON; what it raises of
     `_WRONG` says that it is none. gone: gets a peer that was kept."""
 
     def __init__(
-        self, selector: selectors.BaseSelector, supervisord: int, take: Callable[[Peer, Dict[str, Any]], None],
+        self, selector: selectors.BaseSelector, supervisord: proc.Process, take: Callable[[Peer, Dict[str, Any]], None],
         gone: Callable[[Peer], None],
     ) -> None:
         self._selector = selector

@@ -91,21 +91,22 @@ class GuardProgram:
         self.kept_log = KeptLog(self.folder, self.inbox.wake)
         self.selector = selectors.DefaultSelector()
         self.cgroups, self.former = cgroups.find(self.owner, terms.url)
-        self.conversation = Conversation(
-            self.selector, self.owner.pid, self.cgroups.base if self.cgroups else "", self.kept_log, self.keep_folder
-        )
         self.keeper = keeper_link.KeeperLink(self.folder, terms.config, terms.credentials, self.selector, self.on_keeper)
         self.supervisord = Supervisord(terms.calls or terms.url, *credentials)
         self.calls = Workers(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc")
         key = Key(self.folder)
         if key.trouble:
             log.error("cannot keep the key of the programs' secrets for the next guard: %s", key.trouble)
+        identity = SupervisordIdentity(self.owner.start, terms.session, os.fsencode(terms.arguments))
+        census = Census(self.owner.pid, terms.url, record.instance(self.owner), identity, key.secret)
+        self.conversation = Conversation(
+            self.selector, census.supervisord, self.cgroups.base if self.cgroups else "", self.kept_log, self.keep_folder
+        )
         self.members = members.MemberFiles(self.folder, self.owner)
         own, left = self.members.load()
-        identity = SupervisordIdentity(self.owner.start, terms.session, os.fsencode(terms.arguments))
         self.manager = ProcessManager(
-            self.supervisord, Census(self.owner.pid, terms.url, record.instance(self.owner), identity, key.secret), self.post,
-            self.calls, cgroups=self.cgroups, former=self.former, left=left, keep=lambda *seen: self.members.told.put(seen),
+            self.supervisord, census, self.post, self.calls, cgroups=self.cgroups, former=self.former, left=left,
+            keep=lambda *seen: self.members.told.put(seen),
         )
         for name, processes in own.items():
             self.manager.group(name).remember(processes)
@@ -114,7 +115,7 @@ class GuardProgram:
         self.guard = Guard(self.owner, terms.grace, self.manager, book, self, now)
         answer = self.conversation.door.answer
         self.conversation.begin(self.guard, ProgramRegistrations(
-            self.owner.pid, self.guard, self.manager, self.cgroups, key.secret, answer, self.mend_folder
+            census.supervisord, self.guard, self.manager, self.cgroups, key.secret, answer, self.mend_folder
         ))
         #: what peers connect to, and the descriptor that holds the session's lock
         self.listening: Optional[socket.socket] = None

@@ -18,11 +18,11 @@ Answer = Callable[[door.Peer, Dict[str, Any]], None]
 
 
 class ProgramRegistrations:
-    """Registers programs. supervisord: its pid. secrets: by which what belongs to a program is known. answer: answers a peer.
+    """Registers programs. supervisord: its process. secrets: by which what belongs to a program is known. answer: answers a peer.
     mend: has the runtime folder kept, and tells whether something was put back in it."""
 
     def __init__(
-        self, supervisord: int, guard: Guard, manager: ProcessManager, cgroups: Optional[cgroup.Cgroups], secrets: Secrets,
+        self, supervisord: proc.Process, guard: Guard, manager: ProcessManager, cgroups: Optional[cgroup.Cgroups], secrets: Secrets,
         answer: Answer, mend: Callable[[], bool],
     ) -> None:
         self._supervisord = supervisord
@@ -73,12 +73,13 @@ class ProgramRegistrations:
         self._answer(peer, {"ok": True, "again": again})
 
     def _program_of(self, peer: door.Peer, group_name: str) -> Optional[proc.Process]:
-        """The child of supervisord that connected, if it is one still, and is no other group's as far as anybody has seen."""
+        """The process that connected, if supervisord has started it, and it is no other group's as far as anybody has seen.
+
+        What registers brings its process group and its session with it (`Kinship.tree`), which an orphan may share with anybody.
+        """
         process = peer.process
-        if process is None or process.ppid != self._supervisord:
-            return None
-        current = proc.find(*process.identity)
-        if current is None or current.ppid != self._supervisord:
+        current = None if process is None else proc.find(*process.identity)
+        if current is None or not current.started_by(self._supervisord):
             return None
         mine = self._manager.whose(current) in ("", group_name) and self._first.may(current, group_name)
         return current if mine else None

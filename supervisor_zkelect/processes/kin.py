@@ -11,6 +11,9 @@ from supervisor_zkelect.processes.proc import Process
 Identities = FrozenSet[Tuple[int, int]]
 """Those of some processes (`Process.identity`)."""
 
+MOST_NAMES = 4096
+"""Names of programs that are remembered of a term's registrations. Whoever registers chooses its own."""
+
 
 @dataclass
 class Kin:
@@ -67,7 +70,9 @@ class Kin:
         """A program has come through the chain loader, and said so itself."""
         self.known.add(process)
         census.told.setdefault(process.identity, self.group)
-        self.loaders.add(program)
+        if len(self.loaders) < MOST_NAMES:
+            # A program whose name is left out counts as one that did not register, of which supervisord is asked.
+            self.loaders.add(program)
         self.entered.add(process.identity)
         self.pgrps.add(process.pgrp)
         self.unregistered.discard(process.identity)

@@ -62,6 +62,15 @@ class Process(NamedTuple):
         """Whether it is a thread of the kernel (PF_KTHREAD, include/linux/sched.h), which has no environment."""
         return bool(self.flags & 0x00200000)
 
+    def started_by(self, supervisord: Process) -> bool:
+        """Whether it is what a supervisord has forked for a program, and not an orphan, which is a child of process 1 and of
+        whoever takes orphans in as well (prctl(2), PR_SET_CHILD_SUBREAPER).
+
+        The first thing that a fork of supervisord does is setpgrp(2), and whoever leads a process group cannot leave its session
+        (setsid(2)): so all of this holds whatever it executes until it is the program, such as a shell or what changes its user.
+        """
+        return self.ppid == supervisord.pid and self.session == supervisord.session and self.pgrp == self.pid
+
 
 def read(pid: int) -> Optional[Process]:
     """The process with this pid, or None when there is none."""

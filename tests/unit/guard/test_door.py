@@ -21,7 +21,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
 
 
 class House:
-    """A door and its loop, of a guard whose supervisord is this process's parent unless said otherwise."""
+    """A door and its loop. supervisord: the pid of the one that the guard has."""
 
     def __init__(self, folder, supervisord):
         self.path = str(folder / "door")
@@ -31,7 +31,7 @@ class House:
         os.chmod(self.path, 0o666)
         self.listening.listen(128)
         self.heard, self.left, self.longest = [], [], 0.0
-        self.door = door.Door(self.selector, supervisord, self.take, self.left.append)
+        self.door = door.Door(self.selector, proc.read(supervisord), self.take, self.left.append)
         self.door.listen(self.listening)
 
     def take(self, peer, message):
@@ -228,8 +228,10 @@ def test_strangers_take_no_place_of_others(house, user, monkeypatch):
 
 
 @as_root
-def test_a_child_of_supervisord_has_places_of_its_own(open_folder, user):
-    """While another process of the same user takes all that the user can get."""
+@pytest.mark.parametrize("orphan", [False, True])
+def test_what_supervisord_has_started_has_places_of_its_own(open_folder, user, orphan):
+    """While another process of the same user takes all that the user can get; be it a child of supervisord's that it has not
+    started, as an orphan is where supervisord is process 1."""
     house = House(open_folder, supervisord=os.getpid())
 
     def flood():
@@ -244,11 +246,14 @@ def test_a_child_of_supervisord_has_places_of_its_own(open_folder, user):
             links = [*links[-100:], link]
 
     def grandchild():
+        if orphan:
+            flood()
         if os.fork() == 0:
             flood()
         os.wait()
 
     def child():
+        os.setpgrp()
         for _ in range(20):
             link = socket.socket(socket.AF_UNIX)
             link.settimeout(10)

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -13,17 +14,17 @@ from tests.unit.guard.parts import ProcessManager
 
 
 class Desk:
-    """Programs of a guard that grants everything, of a supervisord with this pid. whose: the group in which the scans have seen
-    whoever asks. asked, told: what it asks its guard, and has it tell. answers: what it answers."""
+    """Programs of a guard that grants everything. supervisord: this process unless another is given. whose: the group in which
+    the scans have seen whoever asks. asked, told: what it asks its guard, and has it tell. answers: what it answers."""
 
-    def __init__(self, supervisord, whose=""):
+    def __init__(self, whose="", supervisord=None):
         self.asked, self.told, self.answers = [], [], []
         self.whose, self.mended = whose, False
         self.manager = ProcessManager()
         self.manager.whose = lambda process: self.whose
         guard = SimpleNamespace(may_run=lambda *asking: self.asked.append(asking) or True, tell=self.told.append)
         self.programs = programs.ProgramRegistrations(
-            supervisord, guard, self.manager, None, lambda group, uid: f"{group}-{uid}", self.answer, lambda: self.mended
+            supervisord or proc.read(os.getpid()), guard, self.manager, None, lambda group, uid: f"{group}-{uid}", self.answer, lambda: self.mended
         )
 
     def answer(self, peer, message):
@@ -55,14 +56,51 @@ def peer_of(connection, process, uid=None):
 
 
 @pytest.fixture
-def own():
-    return proc.read(os.getpid())
+def start():
+    """Start a child. fork: what it does before it executes anything."""
+    made = []
+
+    def start(fork):
+        made.append(subprocess.Popen(["/bin/sleep", "1000"], preexec_fn=fork))
+        return proc.read(made[-1].pid)
+
+    yield start
+    for one in made:
+        one.kill()
+        one.wait()
+
+
+@pytest.fixture
+def own(start):
+    """What this process has started as supervisord does."""
+    return start(os.setpgrp)
+
+
+@pytest.mark.parametrize("fork, started", [
+    (os.setpgrp, True),
+    # A daemon that was begun by supervisord, or taken in as an orphan; its worker, in a process group of whoever made it.
+    (os.setsid, False), (lambda: None, False),
+], ids=["program", "session", "group"])
+def test_what_is_supervisord_s_child_and_was_not_started_by_it_does_not_register(start, fork, started):
+    """Whoever registers brings its process group and its session with it: others' processes, which would be killed."""
+    desk, process = Desk(), start(fork)
+    desk.run(process)
+    desk.refuse(process)
+    assert desk.granted == [started] * 2
+    assert [bool(desk.asked), bool(desk.manager.handles)] == [started] * 2
+
+
+@pytest.mark.parametrize("change", [dict(pid=1), dict(session=0)])
+def test_another_s_child_does_not_register(own, change):
+    desk = Desk(supervisord=proc.read(os.getpid())._replace(**change))
+    desk.run(own)
+    assert desk.granted == [False]
 
 
 @pytest.mark.parametrize("waits", [True, False])
 def test_a_program_that_does_not_wait_for_the_answer_any_longer_is_not_registered(own, waits):
     """It registers again when it comes back, and each takes a move into a cgroup."""
-    desk = Desk(os.getppid())
+    desk = Desk()
     desk.run(own, waits=waits)
     assert desk.asked == ([("primary", "orders", own.pid, own.start)] if waits else [])
     assert desk.answers == ([{"ok": True, "error": "", "secret": f"primary-{os.getuid()}"}] if waits else [])
@@ -74,7 +112,7 @@ def test_a_program_that_does_not_wait_for_the_answer_any_longer_is_not_registere
     ("other", 0, [False, True]), ("", 1, [False, False]),
 ])
 def test_the_first_registration_of_a_process_counts(own, whose, earlier, granted):
-    desk, process = Desk(own.ppid, whose), own._replace(start=own.start - earlier)
+    desk, process = Desk(whose), own._replace(start=own.start - earlier)
     desk.run(process)
     desk.run(process, "other")
     assert desk.granted == granted
@@ -83,7 +121,7 @@ def test_the_first_registration_of_a_process_counts(own, whose, earlier, granted
 @pytest.mark.parametrize("whose, first", [("other", ""), ("", "other"), ("other", "other")])
 def test_a_process_does_not_speak_for_another_group(own, whose, first):
     """Its reason would be told as that of the other group's failure."""
-    desk = Desk(own.ppid)
+    desk = Desk()
     if first:
         desk.run(own, first)
     desk.whose = whose
@@ -93,7 +131,7 @@ def test_a_process_does_not_speak_for_another_group(own, whose, first):
 
 def test_a_refusal_is_told_unless_the_folder_was_mended(own):
     """The program is worth another try then."""
-    desk = Desk(own.ppid, "primary")
+    desk = Desk("primary")
     desk.mended = True
     desk.refuse(own)
     assert desk.answers == [{"ok": True, "again": True}] and desk.told == []
@@ -105,14 +143,14 @@ def test_a_refusal_is_told_unless_the_folder_was_mended(own):
 
 def test_the_users_of_whoever_registers_are_told_before_it_is_answered(own):
     """It may change what it is, and be gone, before a scan has seen it."""
-    desk, known = Desk(own.ppid), []
+    desk, known = Desk(), []
     desk.answered = lambda: known.append(list(desk.manager.group("primary").did))
     desk.run(own, uid=4321)
     assert known == [[("runs_as", {4321, *proc.uids(own.pid)})]]
 
 
 def test_a_process_may_not_register_again_and_again(own):
-    desk = Desk(own.ppid)
+    desk = Desk()
     for _ in range(MOST_TRIES + 2):
         desk.run(own)
     assert desk.granted == [True] * MOST_TRIES + [False, False]

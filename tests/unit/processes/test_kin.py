@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.processes import proc
+from supervisor_zkelect.processes import kin, proc
 from supervisor_zkelect.processes.census import Census
 from supervisor_zkelect.processes.kin import Kin
 from supervisor_zkelect.processes.manager import ProcessManager
@@ -102,11 +102,22 @@ def test_a_program_that_has_no_cgroup_is_looked_after_at_once(groups, state):
 
 def test_the_loader_counts_where_every_program_came_through_it():
     """What supervisord says of the programs' commands may be true only from its next update on."""
-    kin = Kin("primary", via_loader=True)
-    assert not kin.registered
-    kin.programs, kin.loaders = frozenset({"a", "b"}), {"a"}
-    assert not kin.registered
-    kin.loaders.add("b")
-    assert kin.registered
-    kin.via_loader = False
-    assert not kin.registered
+    one = Kin("primary", via_loader=True)
+    assert not one.registered
+    one.programs, one.loaders = frozenset({"a", "b"}), {"a"}
+    assert not one.registered
+    one.loaders.add("b")
+    assert one.registered
+    one.via_loader = False
+    assert not one.registered
+
+
+def test_whoever_registers_under_ever_more_names_is_not_remembered_by_all_of_them(groups, state, child, monkeypatch):
+    """And a program whose name finds no room counts as one that did not register."""
+    monkeypatch.setattr(kin, "MOST_NAMES", 2)
+    state.kin.programs = frozenset({"b"})
+    for name in ("a", "b", "c", "d"):
+        groups.expect(state, child.pid, name)
+    assert state.kin.loaders == {"a", "b"} and state.kin.registered
+    state.kin.programs = frozenset({"b", "c"})
+    assert not state.kin.registered
