@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from contextlib import contextmanager
 from typing import Iterator
 
@@ -44,6 +45,15 @@ def held(folder: str, made: bool = False) -> Iterator[str]:
         raise
     finally:
         os.close(descriptor)
+
+
+def taken(folder: str) -> bool:
+    """Whether what lies at the path is somebody else's, or anybody's. What cannot be told, for want of whatever, is not."""
+    try:
+        status = os.lstat(folder)
+    except OSError:
+        return False
+    return not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or bool(status.st_mode & 0o022)
 
 
 def replace(folder: str, name: str, data: bytes) -> None:

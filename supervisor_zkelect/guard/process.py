@@ -235,9 +235,13 @@ class GuardProgram:
         self.conversation.kill_listener()
 
     def take_lock(self) -> bool:
-        if not self.keep_folder():
+        self.keep_folder()
+        if self.upkeep.taken:
             log.error("%s belongs to another guard; killing the groups, then ending", self.folder)
             self.guard.disowned()
+            return False
+        if not self.upkeep.in_place:
+            # Whose it is cannot be told just now, or it cannot be made anew: it is tried again, and the leases go on meanwhile.
             return False
         try:
             self.lock = locks.take(os.path.join(self.folder, record.LOCK))

@@ -87,21 +87,29 @@ class Upkeep:
         """The socket, as it was made."""
         self.put_back = 0
         """How often something was put back."""
+        self.taken = False
+        """Whether the last look has found the folder in other hands."""
 
     def due(self) -> bool:
         return now() >= self._looked_at + PACE
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the folder has this guard's lock, as far as can be told."""
+        return record.is_at(self._lock, os.path.join(self._folder, record.GUARD_LOCK))
+
     def look(self, alone: bool, session_lock: int) -> str:
-        """Put back what is missing. Returns why the folder cannot be kept, "" when it can.
+        """Put back what is missing. Returns why the folder cannot be kept, "" when it can; `taken` tells whether that is for good.
 
         alone: whether no listener is there. session_lock: the descriptor that holds the session's lock, or −1.
         """
         self._looked_at = now()
+        self.taken = False
         try:
             with runtime_folder.held(self._folder, made=True) as folder:
                 trouble = self._put_back(folder, alone, session_lock)
         except runtime_folder.Unfit as error:
-            trouble = error.why
+            trouble, self.taken = error.why, runtime_folder.taken(self._folder)
         except OSError as error:
             trouble = f"{error.filename or self._folder}: {error.strerror}"
         if trouble and now() >= self._complained_at + REPEAT:
@@ -117,10 +125,12 @@ class Upkeep:
         lock, sessions = os.path.join(folder, record.GUARD_LOCK), os.path.join(folder, record.LOCK)
         if not record.is_at(self._lock, lock):
             if not locks.put_back(self._lock, lock):
+                self.taken = True
                 return f"{self._folder} belongs to another guard"
             missing.append(record.GUARD_LOCK)
         if session_lock >= 0 and not record.is_at(session_lock, sessions):
             if not locks.put_back(session_lock, sessions):
+                self.taken = True
                 return f"{os.path.join(self._folder, record.LOCK)} is held by another process"
             missing.append(record.LOCK)
         if self._book.put_back(folder):

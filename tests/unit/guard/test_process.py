@@ -2,6 +2,7 @@
 
 import os
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,13 +29,40 @@ def threads(monkeypatch):
     return started
 
 
-def test_what_kills_has_a_thread_before_what_only_makes_it_quick(tmp_path, monkeypatch, threads):
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """Make a guard of a supervisord that is this process."""
     monkeypatch.setattr(quick_moves, "here", lambda: ("/", str(tmp_path)))
     monkeypatch.setattr(process.cgroups, "find", lambda owner, url: (cgroup.Cgroups(str(tmp_path)), cgroup.Former({}, None)))
-    owner = record.owner_of(os.getpid())
-    terms = process.Terms(str(tmp_path), tuple(owner), "unix:///none", "none", 2.0, 1)
-    held = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
-    made = process.GuardProgram(terms, (None, None), place.Place(held, None), alone=False)
+    made = []
+
+    def make():
+        owner = record.owner_of(os.getpid())
+        terms = process.Terms(str(tmp_path), tuple(owner), "unix:///none", "none", 2.0, 1)
+        held = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
+        made.append((process.GuardProgram(terms, (None, None), place.Place(held, None), alone=False), held))
+        return made[-1][0]
+
+    yield make
+    for one, held in made:
+        one.manager.close()
+        os.close(held)
+
+
+def test_what_kills_has_a_thread_before_what_only_makes_it_quick(make, threads):
+    make()
     assert threads == NEEDED
-    made.manager.close()
-    os.close(held)
+
+
+@pytest.mark.parametrize("taken, in_place, locked", [
+    # What cannot be had for its folder costs neither the lease nor the release, where its lock is there.
+    (False, True, True), (False, False, False), (True, False, False), (True, True, False),
+])
+def test_only_what_somebody_else_has_taken_is_given_up(make, taken, in_place, locked):
+    made, told = make(), []
+    made.upkeep = SimpleNamespace(look=lambda alone, lock: "No space left on device", taken=taken, in_place=in_place)
+    made.guard.disowned = lambda: told.append("disowned")
+    assert made.take_lock() is locked
+    assert told == ["disowned"] * taken
+    if locked:
+        made.give_lock_back()

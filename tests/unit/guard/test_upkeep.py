@@ -1,5 +1,6 @@
 """What a guard puts back of its runtime folder, and the names that nobody can remove."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -10,6 +11,8 @@ import pytest
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import kept_log, locks, record, registration, saved_session, upkeep
 from tests.unit.guard.test_record import ENTRY, OWNER, written
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
 
 ELECTION = saved_session.SavedElection("orders", "primary", "/e", "n-", "/ack")
 SESSION = saved_session.Saved(7, "00ff", 4.0, OWNER, "a", "zk:2181", [ELECTION])
@@ -95,10 +98,58 @@ def test_another_guards_folder_is_left_alone(kept):
     os.rename(kept.folder, kept.folder + ".aside")
     os.mkdir(kept.folder, 0o755)
     other = locks.take(kept.path(record.GUARD_LOCK))
-    assert "another guard" in kept.look()
+    assert "another guard" in kept.look() and kept.upkeep.taken and not kept.upkeep.in_place
     assert os.listdir(kept.folder) == [record.GUARD_LOCK]
     os.close(other)
-    assert kept.look() == ""
+    assert kept.look() == "" and not kept.upkeep.taken and kept.upkeep.in_place
+
+
+def test_a_session_that_another_process_holds_is_taken(kept):
+    held = locks.take(kept.path(record.LOCK))
+    os.unlink(kept.path(record.LOCK))
+    other = locks.take(kept.path(record.LOCK))
+    assert "held by another" in kept.upkeep.look(True, held) and kept.upkeep.taken
+    os.close(other)
+    assert kept.upkeep.look(True, held) == "" and not kept.upkeep.taken
+    os.close(held)
+
+
+def of_anybody(folder):
+    os.chmod(folder, 0o777)
+
+
+def of_nobody(folder):
+    os.chown(folder, 65534, 65534)
+
+
+def a_file(folder):
+    os.rename(folder, folder + ".aside")
+    open(folder, "w").close()
+
+
+@pytest.mark.parametrize("change", [of_anybody, a_file, pytest.param(of_nobody, marks=as_root)])
+def test_what_others_put_in_its_place_is_taken(kept, change):
+    change(kept.folder)
+    assert kept.look() and kept.upkeep.taken
+
+
+def refuse(number):
+    def refused(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    return refused
+
+
+@pytest.mark.parametrize("name, number", [("open", errno.EMFILE), ("access", errno.EROFS), ("mkdir", errno.ENOSPC)])
+def test_what_cannot_be_told_or_had_is_nobody_elses(kept, monkeypatch, name, number):
+    """It is tried again, and nothing is killed for it."""
+    if name == "mkdir":
+        remove_all(kept.folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, name, (lambda *_: False) if name == "access" else refuse(number))
+        assert kept.look() and not kept.upkeep.taken
+        assert kept.upkeep.in_place is (name != "mkdir")
+    assert kept.look() == "" and kept.upkeep.in_place
 
 
 def test_a_record_is_replaced_as_a_whole(kept, monkeypatch):
@@ -167,7 +218,7 @@ def test_a_long_path_has_a_name(tmp_path):
     door.close()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
+@as_root
 def test_a_strangers_name_is_passed_over(tmp_path):
     """Whoever binds it first must not keep a node from working, nor pass for its guard."""
     stranger = os.fork()
