@@ -70,9 +70,12 @@ class Conversation:
         """The connection of a listener was closed."""
         if peer is self.listener:
             self.listener = None
-            # Before another listener looks for what is kept there.
-            self._keep_folder()
-            self._guard.listener_gone()
+            try:
+                # Before another listener looks for what is kept there.
+                self._keep_folder()
+            finally:
+                # Whatever cannot be had for that, memory included: the leases are renewed without the listener.
+                self._guard.listener_gone()
 
     # Messages
 

@@ -69,9 +69,10 @@ class Ending:
         if not self.begun or self.releasing:
             return
         if not self.locked:
+            # Also after what this could not do for want of memory.
+            self.due = self._now() + LOCK_PACE
             self.locked = self._effects.take_lock()
             if not self.locked:
-                self.due = self._now() + LOCK_PACE
                 return
             for name in self._effects.session_groups():
                 # Of those that neither the record nor a listener has named, nobody else would prove them dead.

@@ -25,7 +25,7 @@ import threading
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from supervisor_zkelect.guard import aside, cgroups, door, keeper_link, locks, members, place, record, saved_session, upkeep
-from supervisor_zkelect.guard.book import Book
+from supervisor_zkelect.guard.book import Book, LateBook
 from supervisor_zkelect.guard.conversation import Conversation
 from supervisor_zkelect.guard.guard import Guard
 from supervisor_zkelect.guard.inbox import Inbox
@@ -307,35 +307,13 @@ def read_former(folder: str, owner: record.Owner) -> List[record.Entry]:
         return []
 
 
-def make_record(folder: str, owner: record.Owner, room: int) -> Union[Book, _NoRecord]:
+def make_record(folder: str, owner: record.Owner, room: int) -> Union[Book, LateBook]:
     """The record that this guard writes."""
     try:
         return Book(folder, owner, room)
     except OSError as error:
-        log.error("cannot make the record, so no program starts: %s", error)
-        return _NoRecord()
-
-
-class _NoRecord:
-    """Where the record cannot be written: programs refuse to start, and what runs is guarded all the same."""
-
-    def open(self) -> None:
-        return
-
-    def make_room(self, room: int) -> None:
-        return
-
-    def put_back(self) -> bool:
-        return False
-
-    def put(self, entry: record.Entry) -> None:
-        raise OSError(errno.ENODEV, "there is no record")
-
-    def beat(self, moment: float) -> None:
-        return
-
-    def doubt(self, doubtful: bool) -> None:
-        return
+        log.error("cannot make the record, so no program starts until that can be: %s", error)
+        return LateBook(owner, room)
 
 
 def serve(terms: Terms, credentials: Tuple[Optional[str], Optional[str]], ready: Callable[[], None]) -> None:

@@ -22,8 +22,8 @@ class ProgramRegistrations:
     mend: has the runtime folder kept, and tells whether something was put back in it."""
 
     def __init__(
-        self, supervisord: proc.Process, guard: Guard, manager: ProcessManager, cgroups: Optional[cgroup.Cgroups], secrets: Secrets,
-        answer: Answer, mend: Callable[[], bool],
+        self, supervisord: proc.Process, guard: Guard, manager: ProcessManager, cgroups: Optional[cgroup.Cgroups],
+        secrets: Secrets, answer: Answer, mend: Callable[[], bool],
     ) -> None:
         self._supervisord = supervisord
         self._guard = guard

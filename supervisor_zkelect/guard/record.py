@@ -263,9 +263,16 @@ class Blocks:
     def __init__(self, path: str, count: int, mode: int) -> None:
         self._path, self._mode, self._count = path, mode, 0
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
-        os.fchmod(self._fd, mode)
         self._blocks: dict[int, bytes] = {}
-        self.make_room(count)
+        try:
+            os.fchmod(self._fd, mode)
+            self.make_room(count)
+        except Exception:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        os.close(self._fd)
 
     def make_room(self, count: int) -> None:
         """Allocate so many blocks now, so that no later write needs disk space."""
@@ -319,9 +326,13 @@ class Writer:
         self._owner = owner
         self._opened = False
         self._seen = -math.inf
-        # Blocks of a former owner are emptied before the new owner is named.
-        self._blocks.put(0, [])
-        self.make_room(room)
+        try:
+            # Blocks of a former owner are emptied before the new owner is named.
+            self._blocks.put(0, [])
+            self.make_room(room)
+        except Exception:
+            self._blocks.close()
+            raise
 
     def make_room(self, room: int) -> None:
         """Make room for at least so many elections. Raises OSError."""

@@ -99,7 +99,7 @@ class Upkeep:
         return record.is_at(self._lock, os.path.join(self._folder, record.GUARD_LOCK))
 
     def look(self, alone: bool, session_lock: int) -> str:
-        """Put back what is missing. Returns why the folder cannot be kept, "" when it can; `taken` tells whether that is for good.
+        """Put back what is missing. Returns why the folder cannot be kept, "" when it can; `taken` tells whether it is for good.
 
         alone: whether no listener is there. session_lock: the descriptor that holds the session's lock, or −1.
         """
@@ -114,9 +114,7 @@ class Upkeep:
             trouble = f"{error.filename or self._folder}: {error.strerror}"
         if trouble and now() >= self._complained_at + REPEAT:
             self._complained_at = now()
-            log.error(
-                "the runtime folder was removed and cannot be restored: %s; until it can, no program starts here", trouble
-            )
+            log.error("the runtime folder cannot be restored: %s; until it can, no program starts here", trouble)
         return trouble
 
     def _put_back(self, folder: str, alone: bool, session_lock: int) -> str:
@@ -149,7 +147,7 @@ class Upkeep:
             missing.append(record.GUARD_LOG)
         if missing:
             self.put_back += 1
-            log.warning("%s: somebody removed %s; restored", self._folder, ", ".join(missing))
+            log.warning("%s: %s was missing; restored", self._folder, ", ".join(missing))
         return ""
 
     def _door_is_there(self, folder: str) -> bool:

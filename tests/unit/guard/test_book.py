@@ -1,5 +1,6 @@
 """The sign that a record may grant what was revoked."""
 
+import errno
 import math
 import os
 import threading
@@ -7,7 +8,7 @@ import threading
 import pytest
 
 from supervisor_zkelect.core.lease import Lease
-from supervisor_zkelect.guard import book, groups, protocol, record
+from supervisor_zkelect.guard import book, groups, process, protocol, record
 from supervisor_zkelect.processes import proc
 from tests.unit.guard.parts import GRANT, Node
 
@@ -152,3 +153,79 @@ def test_a_stop_strikes_though_there_is_no_memory_to_write_with():
     node.book.put = lambda entry: (_ for _ in ()).throw(MemoryError)
     node.guard.obey(protocol.KillOrder("primary", 9))
     assert node.book.doubted and node.manager.handles["primary"].last("stop", "kill")[0] == "kill"
+
+
+@pytest.fixture
+def full(tmp_path, monkeypatch):
+    """Have the disk of the runtime folder full, or not any more, and make a guard's record there. Its folder, and whose it is."""
+    os.chmod(tmp_path, 0o755)
+    owner, allocate = record.owner_of(os.getppid()), os.posix_fallocate
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def fill(there):
+        monkeypatch.setattr(os, "posix_fallocate", refuse if there else allocate)
+
+    return fill, str(tmp_path), owner
+
+
+def test_a_record_that_could_not_be_made_comes_back_with_all_that_it_was_told(full):
+    fill, folder, owner = full
+    fill(True)
+    late = process.make_record(folder, owner, 1)
+    other = ENTRY._replace(group="second", election="billing")
+    for entry in (ENTRY._replace(token=6), ENTRY, other):
+        with pytest.raises(OSError):
+            late.put(entry)
+    late.make_room(4)
+    late.make_room(2)
+    late.beat(7.0)
+    late.doubt(True)
+    late.open()
+    with pytest.raises(OSError):
+        late.put_back(folder)
+    fill(False)
+    assert late.put_back(folder) is True and late.put_back(folder) is False
+    seen = record.look(folder, owner)
+    assert seen.entries == [ENTRY, other] and seen.seen == 7.0
+    assert record._head(os.path.join(folder, record.RECORD)).room == 4
+    assert record.unvouched(seen.writer) == REVOKED
+    # From now on it is as any other.
+    late.doubt(False)
+    late.beat(8.0)
+    late.put(ENTRY._replace(token=8))
+    late.make_room(5)
+    seen = record.look(folder, owner)
+    assert record.unvouched(seen.writer) == "" and (seen.seen, seen.entries[0].token) == (8.0, 8)
+    assert record._head(os.path.join(folder, record.RECORD)).room == 5
+    os.unlink(os.path.join(folder, record.RECORD))
+    assert late.put_back(folder) is True
+
+
+def test_nobody_believes_a_late_record_before_it_was_opened(full):
+    """As any other, it is opened when what a guard before left was taken over."""
+    fill, folder, owner = full
+    fill(True)
+    late = process.make_record(folder, owner, 1)
+    fill(False)
+    late.put_back(folder)
+    with pytest.raises(record.RecordError):
+        record.look(folder, owner)
+    late.open()
+    assert record.look(folder, owner).entries == []
+
+
+@pytest.mark.parametrize("failing", ["posix_fallocate", "fchmod", "pwrite"])
+def test_a_record_that_cannot_be_made_costs_no_descriptor(full, monkeypatch, failing):
+    """As it is tried again and again."""
+    def refuse(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    late = book.LateBook(full[2], 1)
+    monkeypatch.setattr(os, failing, refuse)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(OSError):
+            late.put_back(full[1])
+    assert len(os.listdir("/proc/self/fd")) == before

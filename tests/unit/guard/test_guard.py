@@ -368,6 +368,24 @@ def test_a_former_guards_charges_are_all_taken_over():
     assert node.book.room == 2
 
 
+def test_a_lock_that_could_not_be_taken_for_want_of_memory_is_tried_again(node):
+    node.start()
+
+    def refuse():
+        raise MemoryError
+
+    node.extend(1, 7, 202.0, 203.0, 204.0)
+    node.effects.take_lock = refuse
+    with pytest.raises(MemoryError):
+        node.leave()
+    del node.effects.take_lock
+    node.passes(1.0)
+    assert node.handle().did[-1][0] == "stop"
+    node.dead()
+    node.passes(0.0)
+    assert node.effects.did == ["release"]
+
+
 def test_a_folder_that_was_made_anew_is_left_alone(node):
     node.start()
     node.effects.take_lock = lambda: node.guard.disowned() or False

@@ -54,6 +54,25 @@ def test_what_kills_has_a_thread_before_what_only_makes_it_quick(make, threads):
     assert threads == NEEDED
 
 
+@pytest.mark.parametrize("error", [None, OSError(28, "No space left on device"), MemoryError()])
+def test_a_listener_that_is_gone_is_told_whatever_becomes_of_the_folder(make, error):
+    """Otherwise nobody renews its leases, and the guard would wait for it for ever."""
+    made, told = make(), []
+    listener = made.conversation.listener = object()
+
+    def look(alone, lock):
+        told.append("folder")
+        if error is not None:
+            raise error
+
+    made.upkeep = SimpleNamespace(look=look)
+    made.guard.listener_gone = lambda: told.append("gone")
+    made.attempt(made.conversation._left, object())
+    assert told == []
+    made.attempt(made.conversation._left, listener)
+    assert told == ["folder", "gone"] and made.conversation.listener is None
+
+
 @pytest.mark.parametrize("taken, in_place, locked", [
     # What cannot be had for its folder costs neither the lease nor the release, where its lock is there.
     (False, True, True), (False, False, False), (True, False, False), (True, True, False),
