@@ -167,7 +167,8 @@ class Census:
             # between the two.
             if self._forming(process):
                 look.forks.add(process)
-                return True
+                # After supervisord's death it may be anybody's, which is known by what it carries.
+                return not self.gone
             if origin is None and not self._child(process):
                 return False
             if origin is None and look.left <= 0:
@@ -243,12 +244,12 @@ class Census:
         table, known = look.kin.processes, set(known)
         identities = {process.identity for process in known}
         roots, children, unreaped = self._roots(group, known, look)
-        forks = {process for process in look.forks if process.identity not in identities}
-        nameless = {process for process in look.nameless if process.identity not in identities}
-        nameless = {process for process in nameless if process.identity not in self.foreign}
-        forming = {process for process in forks if process.identity not in self.foreign} | nameless
+        told = identities | self.foreign
+        forks = {process for process in look.forks if process.identity not in told}
+        nameless = {process for process in look.nameless if process.identity not in told}
         outside = self.supervisord.session
-        barred = self._barred | {process.pid for process in forks}
+        # What only looks like a fork of supervisord's, as it is not in its books or supervisord is dead, is whatever its kin is.
+        barred = self._barred if self.gone else self._barred | {process.pid for process in forks}
         living = look.kin.tree(roots, barred, outside)
         # A dead process is worth knowing while its group or session has somebody in it: until then the kernel
         # gives its number to nobody else, and an empty group or session never gets members again.
@@ -269,13 +270,13 @@ class Census:
         return Found(
             living=living | by_claim,
             members=members,
-            forming=forming,
+            forming=(forks | nameless) - living - by_claim,
             known=_latest(remembered | living, table),
             unreaped=unreaped,
             claimed=by_claim,
             unsure=frozenset(doubtful.union(unread)),
             complete=not unread and (swept or look.everybody),
-            nameless=frozenset(nameless),
+            nameless=frozenset(nameless - living - by_claim),
         )
 
     def carries_secret(self, process: proc.Process, group: str) -> bool:
@@ -318,7 +319,7 @@ class Census:
             # An environment changes with execve(2). Nobody comes to belong by that but a child of supervisord
             # that was just forked, and an empty one may be that of a process within execve(2), for a moment.
             empty = self._empty[process.identity] = self._empty.get(process.identity, 0) + (length == 0)
-            if (length != 0 or empty >= EMPTY) and not (process.unexecuted and self._child(process)):
+            if (length != 0 or empty >= EMPTY) and not (process.unexecuted and self._child(process) or process in look.forks):
                 self._origins[process.identity] = origin
         return origin
 

@@ -151,9 +151,14 @@ class Stopper:
         """Whoever may have come by becoming supervisord's child, with those in doubt, as others could hold a stop up for ever:
         where supervisord is process 1, or takes orphans in, anybody's orphans are its children. In its own session they are
         its programs' only, and count until it has told whose its children are; then it has told to stop what is in its books.
+
+        So is a fork of supervisord then, and after its death, where the chain loader refuses whatever it is about to execute:
+        who has supervisord's arguments and forks looks the same.
         """
         session = self._census.supervisord.session
         bounded = {process for process in found.nameless if stop.books or process.session != session}
+        if stop.via_loader and (stop.books or self._census.gone):
+            bounded |= found.forming - found.nameless
         if not bounded:
             return found
         return found._replace(

@@ -395,3 +395,91 @@ def failing(number):
         raise OSError(number, os.strerror(number))
 
     return fail
+
+
+ARGUMENTS, SUPERVISORD, FORKED = b"python\0supervisord\0", 50, 0x40
+
+
+class Machine:
+    """Processes that are told, in the place of the module `proc`. `arguments` and `environments`: by pid."""
+
+    def __init__(self):
+        self.processes, self.arguments, self.environments, self.users = {}, {}, {}, {}
+        self.add(SUPERVISORD, 1, session=SUPERVISORD)
+
+    def add(self, pid, ppid, pgrp=0, session=SUPERVISORD, flags=0, arguments=ARGUMENTS, **environment):
+        self.processes[pid] = proc.Process(pid, 1000 + pid, ppid, pgrp or pid, session, "S", 1, flags, 0)
+        self.arguments[pid] = arguments
+        self.environments[pid] = {name.encode(): value.encode() for name, value in environment.items()}
+        return self.processes[pid]
+
+    def watch(self, gone=False):
+        made = census.Census(SUPERVISORD, URL, "instance", secrets=SECRETS, kernel=self)
+        if gone:
+            del self.processes[SUPERVISORD]
+            made.gone = True
+        return made
+
+    def read(self, pid):
+        return self.processes.get(pid)
+
+    def table(self):
+        return dict(self.processes)
+
+    def alive(self, process):
+        return process.pid in self.processes
+
+    def cmdline(self, pid, most=None):
+        return self.arguments.get(pid, b"")[:most]
+
+    def has_environment(self, pid):
+        return bool(self.environments[pid])
+
+    def variables(self, pid, names, most):
+        return self.environments[pid], 100
+
+    def uids(self, pid):
+        return self.users.get(pid, frozenset({os.getuid()}))
+
+    def namespaces(self, pid):
+        return ()
+
+
+@pytest.fixture
+def machine():
+    return Machine()
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_looks_like_a_fork_of_supervisord_and_is_kin_of_the_group_dies_with_it(machine, gone):
+    """A program of the group has supervisord's arguments, and has forked."""
+    member = machine.add(60, SUPERVISORD, arguments=b"orders\0")
+    seen = machine.watch(gone)
+    # Of a living one, its child that lost its parent, where supervisord takes orphans in.
+    child = machine.add(61, 60 if gone else SUPERVISORD, pgrp=60, flags=FORKED)
+    found = seen.find("primary", {member}, seen.look())
+    assert (child in found.living, child in found.forming) == (gone, not gone)
+    if not gone:
+        # It is in none of supervisord's books.
+        seen.foreign.add(child.identity)
+        found = seen.find("primary", {member}, seen.look())
+        assert child in found.living and not found.forming
+
+
+def test_a_stranger_that_looks_like_a_fork_of_a_dead_supervisord_is_left_alone(machine):
+    seen = machine.watch(gone=True)
+    one = machine.add(61, 1, flags=FORKED)
+    found = seen.find("primary", (), seen.look())
+    assert not found.living and found.forming == {one} and not found.nameless
+
+
+def test_what_looks_like_a_fork_of_a_dead_supervisord_is_known_by_what_it_carries(machine):
+    """And a fork of it, which carries nothing, once it has executed its program."""
+    seen = machine.watch(gone=True)
+    one = machine.add(61, 1, flags=FORKED)
+    seen.find("primary", (), seen.look())
+    carrying = dict(SUPERVISOR_GROUP_NAME="primary", ZKELECT_SECRET=own_secret())
+    assert machine.add(61, 1, arguments=b"orders\0", **carrying).identity == one.identity
+    other = machine.add(62, 1, flags=FORKED, **carrying)
+    found = seen.find("primary", (), seen.look())
+    assert pids(found.living) == {one.pid, other.pid} and not found.forming

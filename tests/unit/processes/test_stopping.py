@@ -50,6 +50,10 @@ class Node:
         """supervisord answers that none of them is a program's."""
         self.asked.pop()([], None)
 
+    def die(self):
+        """supervisord ends."""
+        self.stopper._census.gone = True
+
     def stop(self):
         self.stopper.order(self.state, 1, 0.0, math.inf)
         self.state.stop.via_loader = True
@@ -87,9 +91,27 @@ def test_a_child_in_supervisord_s_own_session_counts_until_it_was_told_whose_it_
     assert node.dead(SESSION) <= before + DOUBT_TIME + 0.3
 
 
-def test_a_fork_that_runs_nothing_yet_counts_for_as_long_as_it_lives(node):
+@pytest.mark.parametrize("known", ["books", "death"])
+def test_a_fork_that_runs_nothing_yet_counts_for_a_bounded_time_once_it_can_be_anybody_s(node, known):
+    """Whatever it is about to run is refused by the chain loader."""
     node.stop()
     assert node.dead(SESSION, runs=False) is None
-    node.ask_whose()
-    node.tell()
+    if known == "books":
+        node.ask_whose()
+        node.tell()
+    else:
+        node.die()
+    before = node.moment
+    assert before + DOUBT_TIME <= node.dead(SESSION, runs=False) <= before + DOUBT_TIME + 0.3
+
+
+@pytest.mark.parametrize("known", ["books", "death"])
+def test_a_fork_that_nothing_refuses_counts_for_as_long_as_it_lives(node, known):
+    node.stop()
+    node.state.stop.via_loader = False
+    if known == "books":
+        node.ask_whose()
+        node.tell()
+    else:
+        node.die()
     assert node.dead(SESSION, runs=False) is None
