@@ -43,6 +43,11 @@ class ProgramRegistrations:
         if process is None:
             self._answer(peer, {"ok": False, "error": "no grant"})
             return
+        try:
+            users = proc.uids(peer.pid) | {peer.uid}
+        except OSError:
+            # Nothing can be read just now. Without an answer it asks again.
+            return
         self._first.count(process)
         if not self._guard.may_run(message.group, _told(message.name), peer.pid, process.start):
             self._answer(peer, {"ok": False, "error": "no grant"})
@@ -50,7 +55,7 @@ class ProgramRegistrations:
         self._first.enter(process, message.group)
         handle = self._manager.group(message.group)
         # Before it is answered: whatever it is from then on may be gone before a scan has seen it.
-        handle.runs_as(proc.uids(peer.pid) | {peer.uid})
+        handle.runs_as(users)
         if self._cgroups is not None:
             try:
                 self._cgroups.add(message.group, peer.pid)

@@ -287,8 +287,8 @@ class Census:
     def _learn_users(self, group: str, processes: Iterable[proc.Process]) -> None:
         for process in processes:
             if (group, process.identity, process.uid) not in self._users_read:
-                self._users_read.add((group, process.identity, process.uid))
                 self.users.setdefault(group, set()).update(self.kernel.uids(process.pid))
+                self._users_read.add((group, process.identity, process.uid))
 
     def claim(self, pid: int) -> Optional[proc.Process]:
         """The process that supervisord says has this pid, if it is a living child of supervisord."""
@@ -319,7 +319,9 @@ class Census:
             # An environment changes with execve(2). Nobody comes to belong by that but a child of supervisord
             # that was just forked, and an empty one may be that of a process within execve(2), for a moment.
             empty = self._empty[process.identity] = self._empty.get(process.identity, 0) + (length == 0)
-            if (length != 0 or empty >= EMPTY) and not (process.unexecuted and self._child(process) or process in look.forks):
+            fork = process.unexecuted and self._child(process) or process in look.forks
+            # One whose users are not known is on its way out, or is read again.
+            if (length != 0 or empty >= EMPTY) and not fork and (origin.users or not origin.group):
                 self._origins[process.identity] = origin
         return origin
 

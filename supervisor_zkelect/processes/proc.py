@@ -16,6 +16,8 @@ import os
 import signal
 from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+from supervisor_zkelect.system import reserve
+
 #: How often a process is read whose line tells nothing.
 _READS = 5
 #: Bytes of an environment that are read and searched at a time, and of the longest value that is found.
@@ -277,7 +279,8 @@ def kill(process: Process, sig: int = signal.SIGKILL) -> bool:
 
 
 def environ(pid: int) -> Dict[str, str]:
-    """The environment a process was started with; empty when it cannot be read, and for a moment within execve(2)."""
+    """The environment a process was started with; empty when it cannot be read, and for a moment within execve(2). Raises
+    OSError for want of descriptors or memory, as what follows does."""
     pairs = (item.partition(b"=") for item in _told(pid, "environ").split(b"\0") if item)
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
 
@@ -287,6 +290,7 @@ def variables(pid: int, names: Sequence[bytes], most: int) -> Tuple[Dict[bytes, 
 
     Of one that stands there twice the last, and none of more than some kilobytes. The environment may be anybody's, of
     millions of bytes: it is searched piece by piece, and never taken apart. None instead of a number where the kernel refuses.
+    Raises OSError for want of descriptors or memory.
     """
     found: Dict[bytes, bytes] = {}
     read, rest = 0, b"\0"
@@ -309,7 +313,8 @@ def variables(pid: int, names: Sequence[bytes], most: int) -> Tuple[Dict[bytes, 
                 rest = text[-_VALUE:]
     except PermissionError:
         return {}, None
-    except OSError:
+    except OSError as error:
+        _unless_gone(error)
         return {}, 0
     return found, read
 
@@ -320,7 +325,10 @@ def has_environment(pid: int) -> bool:
 
 
 def uids(pid: int) -> FrozenSet[int]:
-    """The users that a process runs as: real, effective, saved, of the file system; empty when it is gone."""
+    """The users that a process runs as: real, effective, saved, of the file system; empty when it is gone.
+
+    Raises OSError for want of descriptors or memory.
+    """
     text = _contents(f"/proc/{pid}/status", _PIECE)
     line = text.partition(b"\nUid:")[2].partition(b"\n")[0]
     return frozenset(map(int, line.split()))
@@ -329,7 +337,7 @@ def uids(pid: int) -> FrozenSet[int]:
 def cmdline(pid: int, most: Optional[int] = None) -> bytes:
     """The arguments as the kernel shows them, each ended by a zero byte; empty as `environ` is, and for a zombie.
 
-    most: bytes that are read at most; all when None.
+    most: bytes that are read at most; all when None. Raises OSError for want of descriptors or memory.
     """
     return _told(pid, "cmdline", most)
 
@@ -345,17 +353,19 @@ def folder(pid: int) -> str:
             for thread in os.listdir(f"/proc/{pid}/task"):
                 if thread != str(pid):
                     return f"/proc/{pid}/task/{thread}"
-        except OSError:
-            pass  # it is gone by now
+        except OSError as error:
+            _unless_gone(error)
     return f"/proc/{pid}"
 
 
 def namespaces(pid: int) -> Tuple[str, ...]:
-    """The pid, mount and network namespace of a process; empty when they cannot be read."""
+    """The pid, mount and network namespace of a process; empty when they cannot be read. Raises OSError for want of descriptors
+    or memory."""
     try:
         place = folder(pid)
         return tuple(os.readlink(f"{place}/ns/{kind}") for kind in ("pid", "mnt", "net"))
-    except OSError:
+    except OSError as error:
+        _unless_gone(error)
         return ()
 
 
@@ -382,5 +392,12 @@ def _contents(path: str, most: Optional[int] = None) -> bytes:
     try:
         with open(path, "rb", buffering=0) as file:
             return file.read(-1 if most is None else most)
-    except OSError:
+    except OSError as error:
+        _unless_gone(error)
         return b""
+
+
+def _unless_gone(error: OSError) -> None:
+    """Raise it where it tells of this process and not of the one that was looked at: what could not be read is not empty."""
+    if reserve.short(error):
+        raise error

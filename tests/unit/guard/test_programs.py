@@ -154,3 +154,18 @@ def test_a_process_may_not_register_again_and_again(own):
     for _ in range(MOST_TRIES + 2):
         desk.run(own)
     assert desk.granted == [True] * MOST_TRIES + [False, False]
+
+
+def test_a_program_whose_users_cannot_be_read_just_now_has_no_answer(own, monkeypatch):
+    """So it comes again; and what it did not get does not count as a try."""
+    desk = Desk()
+    with monkeypatch.context() as patched:
+        def refuse(pid):
+            raise OSError(24, "Too many open files")
+
+        patched.setattr(proc, "uids", refuse)
+        for _ in range(MOST_TRIES):
+            desk.run(own)
+    assert desk.answers == [] and desk.asked == []
+    desk.run(own)
+    assert desk.granted == [True]

@@ -483,3 +483,69 @@ def test_what_looks_like_a_fork_of_a_dead_supervisord_is_known_by_what_it_carrie
     other = machine.add(62, 1, flags=FORKED, **carrying)
     found = seen.find("primary", (), seen.look())
     assert pids(found.living) == {one.pid, other.pid} and not found.forming
+
+
+def failing(number):
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+@pytest.mark.parametrize("name", ["environ", "status"])
+def test_a_look_that_lacks_what_it_takes_to_read_is_none(start, monkeypatch, name, number):
+    """What cannot be read is not empty: it might be of the group."""
+    one, seen, real = start(ZKELECT_SECRET=own_secret()), watching(), open
+    with monkeypatch.context() as patched:
+        refused = failing(number)
+        patched.setattr("builtins.open", lambda path, *rest, **more: (refused if path == f"/proc/{one.pid}/{name}" else real)(path, *rest, **more))
+        with pytest.raises(OSError, match=os.strerror(number)):
+            find(seen)
+    assert one.pid in pids(find(seen).living)
+
+
+@pytest.mark.parametrize("read", [proc.environ, proc.cmdline, proc.uids, proc.namespaces, lambda pid: proc.variables(pid, [], 10)])
+def test_nothing_is_read_for_want_of_descriptors(monkeypatch, read):
+    assert read(os.getpid())
+    monkeypatch.setattr("builtins.open", failing(errno.EMFILE))
+    monkeypatch.setattr(os, "open", failing(errno.EMFILE))
+    with pytest.raises(OSError, match="Too many open files"):
+        read(os.getpid())
+
+
+def test_of_a_process_that_is_gone_there_is_nothing_to_read():
+    gone = 1 << 22
+    assert proc.variables(gone, [], 10) == ({}, 0) and (proc.cmdline(gone), proc.uids(gone), proc.namespaces(gone)) == (b"", frozenset(), ())
+
+
+def test_whoever_has_no_users_yet_is_read_again(machine):
+    seen = machine.watch(gone=True)
+    one = machine.add(61, 1, arguments=b"orders\0", SUPERVISOR_GROUP_NAME="primary", ZKELECT_SECRET=own_secret())
+    machine.users[61] = frozenset()
+    assert not seen.find("primary", (), seen.look()).living
+    del machine.users[61]
+    assert seen.find("primary", (), seen.look()).living == {one}
+
+
+def test_users_that_could_not_be_read_are_read_again(machine, monkeypatch):
+    member = machine.add(60, SUPERVISORD, arguments=b"orders\0")
+    seen = machine.watch()
+    look = seen.look()
+    with monkeypatch.context() as patched:
+        patched.setattr(machine, "uids", failing(errno.EMFILE))
+        with pytest.raises(OSError):
+            seen.find("primary", {member}, look)
+    machine.users[60] = frozenset({4321})
+    seen.find("primary", {member}, look)
+    assert seen.users["primary"] == {4321}
+
+
+def test_the_environment_of_a_stranger_is_read_once(machine, monkeypatch):
+    """Nobody asks for the users of whoever names no group."""
+    seen, read = machine.watch(), []
+    machine.add(61, 1, session=61, arguments=b"orders\0")
+    monkeypatch.setattr(machine, "variables", lambda pid, names, most: read.append(pid) or ({}, 100))
+    for _ in range(3):
+        seen.find("primary", (), seen.look())
+    assert read == [61]
