@@ -279,6 +279,12 @@ class Census:
             nameless=frozenset(nameless - living - by_claim),
         )
 
+    def may_leave(self, group: str) -> bool:
+        """Whether a group's programs may run as the user that their cgroup belongs to, which is this process's: who owns a cgroup
+        may move processes out of it. So may root, which is trusted not to."""
+        mine = os.geteuid()
+        return mine != 0 and mine in self.users.get(group, self._own)
+
     def carries_secret(self, process: proc.Process, group: str) -> bool:
         """Whether it was told the group's secret, as far as was read."""
         origin = self._origins.get(process.identity)

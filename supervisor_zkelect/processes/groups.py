@@ -200,6 +200,7 @@ class Groups:
 
     def runs_as(self, state: GroupState, users: FrozenSet[int]) -> None:
         self.census.users.setdefault(state.name, set()).update(users)
+        state.kin.leavable = self.census.may_leave(state.name)
 
     def note(self, state: GroupState, event: Tuple[str, str, int]) -> None:
         name, statename, pid = event
@@ -250,7 +251,8 @@ class Groups:
         now = self._now()
         if found.unreaped and state.wanted:
             self.wake_supervisord()
-        rest = REST_IN_CGROUP if found.living and not (state.kin.exposed or state.kin.unregistered) else REST
+        kin = state.kin
+        rest = REST_IN_CGROUP if found.living and not (kin.exposed or kin.unregistered or kin.leavable) else REST
         state.scan_at = now + state.pace if state.pace < rest else next_rest(now, rest)
         state.pace = min(2 * state.pace, rest)
 

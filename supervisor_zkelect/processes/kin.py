@@ -41,6 +41,8 @@ class Kin:
     unregistered: Set[Tuple[int, int]] = field(default_factory=set)
     #: the last scan found somebody outside the cgroup
     exposed: bool = False
+    #: its programs may move out of the cgroup themselves
+    leavable: bool = False
     #: some were, since the group was proven dead last; all strangers were read since this process manager began
     strayed: bool = False
     swept: bool = False
@@ -60,7 +62,7 @@ class Kin:
     def all_inside(self) -> bool:
         """Whether nothing of the group can be anywhere but in its cgroup, where its programs are before they run: each has
         registered, whatever the configuration says."""
-        return self.sheltered and self.swept and not self.strayed and not self.unregistered
+        return self.sheltered and self.swept and not (self.strayed or self.unregistered or self.leavable)
 
     def begin_term(self) -> None:
         """The group is about to be started."""
@@ -103,6 +105,7 @@ class Kin:
         found = census.find(self.group, self.known, look, self.claimed, self.swept)
         self._enroll(within, look, census)
         self.claimed = found.claimed
+        self.leavable = census.may_leave(self.group)
         self.swept = self.swept or found.complete
         self.identities = frozenset(process.identity for process in found.living)
         self.exposed = bool(found.living - within)

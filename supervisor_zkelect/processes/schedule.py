@@ -7,7 +7,7 @@ import math
 #: Seconds between scans of a group that runs, so that descendants are known before their parents die.
 REST = 1.0
 #: The same where all processes of the group were found in its cgroup, which tells what they fork: what is looked for then
-#: was moved out of it by root's hand. A scan lists all of /proc.
+#: was moved out of it by root's hand. Not where the programs own their cgroup. A scan lists all of /proc.
 REST_IN_CGROUP = 10.0
 #: How many times as long as a scan took those wait for the next that are not being stopped: with thousands of processes
 #: they take a fifth of the time, however many programs are started at once. And the same where the cgroup tells.

@@ -8,10 +8,10 @@ import pytest
 
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.processes import kin, proc
-from supervisor_zkelect.processes.census import Census
+from supervisor_zkelect.processes.census import Census, Found
 from supervisor_zkelect.processes.kin import Kin
 from supervisor_zkelect.processes.manager import ProcessManager
-from supervisor_zkelect.processes.schedule import SOON
+from supervisor_zkelect.processes.schedule import REST, REST_IN_CGROUP, SOON
 
 
 class Pool:
@@ -121,3 +121,30 @@ def test_whoever_registers_under_ever_more_names_is_not_remembered_by_all_of_the
     assert state.kin.loaders == {"a", "b"} and state.kin.registered
     state.kin.programs = frozenset({"b", "c"})
     assert not state.kin.registered
+
+
+@pytest.mark.parametrize("guard, user, leavable", [(4321, 4321, True), (4321, 4322, False), (0, 0, False)])
+@pytest.mark.parametrize("how", ["registration", "scan"])
+def test_strangers_are_read_where_programs_may_move_out_of_their_cgroup(groups, state, child, monkeypatch, guard, user, leavable, how):
+    """They own it where they run as the guard's user. root may move anything, and is trusted."""
+    monkeypatch.setattr(os, "geteuid", lambda: guard)
+    if how == "registration":
+        groups.runs_as(state, {user})
+    else:
+        groups.census.users["primary"] = {user}
+        state.kin.find(set(), groups.census.look(), groups.census)
+    assert state.kin.all_inside is not leavable
+
+
+@pytest.mark.parametrize("kept, rest", [({}, REST_IN_CGROUP), ({"leavable": True}, REST), ({"exposed": True}, REST), ({"unregistered": {(1, 1)}}, REST)])
+def test_what_may_leave_its_cgroup_is_looked_for_as_often_as_without(groups, state, child, kept, rest):
+    vars(state.kin).update(kept)
+    state.pace = rest
+    groups._found_running(state, Found({proc.read(child.pid)}, {}, set(), set(), False))
+    assert state.scan_at == rest and state.pace == rest
+
+
+@pytest.mark.parametrize("guard, leavable", [(4321, True), (0, False)])
+def test_before_any_user_is_known_those_of_guard_and_supervisord_count(monkeypatch, guard, leavable):
+    monkeypatch.setattr(os, "geteuid", lambda: guard)
+    assert Census(os.getpid(), "unix:///none").may_leave("primary") is leavable
