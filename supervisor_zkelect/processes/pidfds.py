@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import resource
-from typing import Collection, Dict, FrozenSet, Iterable, Mapping, Optional, Set, Tuple
+from typing import Collection, Dict, FrozenSet, Mapping, Optional, Set, Tuple
 
 from supervisor_zkelect.processes.census import Found
 from supervisor_zkelect.processes.kernel import Kernel, Poller
@@ -13,9 +13,9 @@ from supervisor_zkelect.processes.striking import Striker
 
 Identity = Tuple[int, int]
 
-#: At most this many processes of a group are watched by a pidfd each; others are found dead by scans.
+#: At most this many processes of a group that are no members are watched by a pidfd each; others are found dead by scans.
 WATCHED = 256
-#: The share of this process's limit of descriptors that pidfds may take.
+#: The share of this process's limit of descriptors that pidfds may take, but for those of members.
 WATCHED_SHARE = 0.5
 
 
@@ -37,14 +37,18 @@ class Pidfds:
         return {pid for pid, _ in list(self.of(group))}
 
     def follow(self, group: str, found: Optional[Found], ended: FrozenSet[Identity] = frozenset()) -> None:
-        """Have one of each living process, the members first, and of nobody else but those that ended."""
-        living: Iterable[Process] = itertools.chain(found.members, found.living) if found is not None else ()
-        wanted = {process.identity: process for process in living}
-        wanted = dict(itertools.islice(wanted.items(), WATCHED))
+        """Have one of each member, of others that live as far as there is room, and of nobody else but those that ended.
+
+        Raises OSError where one cannot be had.
+        """
+        members = {process.identity: process for process in (found.members if found is not None else ())}
+        others = (process for process in (found.living if found is not None else ()) if process.identity not in members)
+        wanted = {**members, **{process.identity: process for process in itertools.islice(others, WATCHED)}}
         for identity in set(self.of(group)) - set(wanted) - ended:
             self._drop(group, identity)
         for process in wanted.values():
-            if len(self._watched) < self._most:
+            # Without one of each member the lease is not extended: what may be had is for them (`ProcessManager.trouble`).
+            if process.identity in members or len(self._watched) < self._most:
                 self.watch(group, process)
 
     def watch(self, group: str, process: Process) -> bool:

@@ -485,13 +485,6 @@ def test_what_looks_like_a_fork_of_a_dead_supervisord_is_known_by_what_it_carrie
     assert pids(found.living) == {one.pid, other.pid} and not found.forming
 
 
-def failing(number):
-    def fail(*_, **__):
-        raise OSError(number, os.strerror(number))
-
-    return fail
-
-
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
 @pytest.mark.parametrize("name", ["environ", "status"])
 def test_a_look_that_lacks_what_it_takes_to_read_is_none(start, monkeypatch, name, number):

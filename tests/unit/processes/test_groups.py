@@ -1,14 +1,19 @@
 """What a process manager does for its groups when nothing is to be had."""
 
+import errno
+import itertools
 import math
 import os
+import resource
+import subprocess
 from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.processes.census import Census
+from supervisor_zkelect.processes import proc
+from supervisor_zkelect.processes.census import Census, Found
 from supervisor_zkelect.processes.manager import ProcessManager
-from supervisor_zkelect.processes.pidfds import Pidfds
+from supervisor_zkelect.processes.pidfds import WATCHED, Pidfds
 
 
 class Pool:
@@ -63,3 +68,49 @@ def test_without_memory_to_tell_who_it_is_a_group_is_killed(node, monkeypatch):
     with pytest.raises(MemoryError):
         node.groups.fall_back(OSError(24, "Too many open files"))
     assert node.killed == ["primary"]
+
+
+def some(count, first):
+    return {proc.Process(pid, 1, 50, pid, 1, "S", 1) for pid in range(first, first + count)}
+
+
+@pytest.mark.parametrize("limit, members, others, watched", [
+    (10_000, 300, 300, 300 + WATCHED), (10_000, 3, 5, 8),
+    # The half of it, but for members.
+    (20, 3, 20, 10), (20, 15, 20, 15),
+])
+def test_every_member_has_a_pidfd_and_others_as_far_as_there_is_room(monkeypatch, limit, members, others, watched):
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (limit, limit))
+    numbers = itertools.count(100)
+    kernel = SimpleNamespace(pidfd=lambda process: next(numbers))
+    ignore = lambda *_: None  # noqa: E731
+    made = Pidfds(kernel, SimpleNamespace(watch=ignore, unwatch=ignore), SimpleNamespace(hold=ignore, drop=ignore))
+    inside = some(members, 1000)
+    found = Found(inside | some(others, 1_000_000), dict.fromkeys(inside, "a"), set(), set(), False)
+    for _ in range(2):
+        made.follow("primary", found)
+        assert {process.pid for process in inside} <= made.pids("primary") and len(made.pids("primary")) == watched
+    made.follow("primary", None)
+    assert made.pids("primary") == set()
+
+
+def test_a_member_without_a_pidfd_is_told_as_trouble(node, monkeypatch):
+    """No lease is extended meanwhile."""
+    with subprocess.Popen(["/bin/sleep", "1000"]) as child:
+        try:
+            def refuse(process):
+                raise OSError(errno.EMFILE, "Too many open files")
+
+            node.state.kin.known.add(proc.read(child.pid))
+            node.state.mode, node.state.scan_at = "started", 0.0
+            with monkeypatch.context() as patched:
+                patched.setattr(resource, "getrlimit", lambda which: (0, 0))
+                node.groups._pidfds = Pidfds(proc, node.groups._watching, node.manager.striker)
+                patched.setattr(proc, "pidfd", refuse)
+                node.groups.turn(lambda: None, ())
+                assert "Too many open files" in node.manager.trouble
+            node.moment = 2.0
+            node.groups.turn(lambda: None, ())
+            assert node.manager.trouble == "" and node.groups.watched("primary") == {child.pid}
+        finally:
+            child.kill()
