@@ -37,6 +37,7 @@ from supervisor_zkelect.guard import keeper_protocol, release, saved_session
 from supervisor_zkelect.guard.codec import handlers
 from supervisor_zkelect.system import logs
 from supervisor_zkelect.system.clock import now
+from supervisor_zkelect.zookeeper.attached import keep_thread
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,9 @@ ATTACH_FIRST, ATTACH_MOST = 0.05, 1.0
 """Seconds between two tries to attach to the session: the first, and what they grow to."""
 
 NEVER = float("inf")
+
+#: What is raised where there is no thread to be had for a client that needs some is a RuntimeError.
+_UNREACHED = (ElectionError, OSError, RuntimeError)
 
 Tell = Callable[[Any], None]
 
@@ -105,7 +109,7 @@ class Keeper:
             self._leave()
         except kazoo_errors.SessionExpiredError:
             self._over()
-        except (ElectionError, OSError, kazoo_errors.KazooException) as error:
+        except (*_UNREACHED, kazoo_errors.KazooException) as error:
             self._lost(error)
 
     def release(self, ended: Dict[str, Dict[str, Any]]) -> int:
@@ -120,12 +124,12 @@ class Keeper:
                 release.release(self._folder, ended, lambda former: attached)
                 log.info("released after %.3f s", now() - begun)
                 return 0
-            except (ElectionError, OSError):
+            except _UNREACHED:
                 # Its connection may be lost, and another may not be.
                 attached.drop()
         try:
             release.release(self._folder, ended, lambda former: self._attach(former, False))
-        except (ElectionError, OSError) as error:
+        except _UNREACHED as error:
             log.warning("%s", str(error).replace("\n", "; "))
             return 1
         log.info("released after %.3f s", now() - begun)
@@ -298,8 +302,9 @@ def main(words: List[str]) -> int:
     kazoo = logging.getLogger("supervisor_zkelect.kazoo")
     kazoo.addHandler(logging.NullHandler())
     kazoo.propagate = False
-    # What the first look-up of a name imports.
+    # What the first look-up of a name imports, and where it is made.
     "".encode("idna")
+    keep_thread()
     if credentials == "yes":
         from supervisor_zkelect.config import load  # noqa: F401
         from supervisor_zkelect.zookeeper import connect  # noqa: F401

@@ -46,6 +46,9 @@ SERVER_TIME = 1.0
 
 _WATCH_XID, _AUTH_XID = -1, -4
 
+_spare: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+_spare_threads: List[threading.Thread] = []
+
 
 class Handler:
     """The part of kazoo's handler that the elector needs."""
@@ -284,10 +287,37 @@ class AttachedClient:
         return data
 
 
+def keep_thread() -> None:
+    """Have a thread that resolves names of servers from now on, for when no other is to be had. Where there is none even now,
+    names are not resolved while that lasts."""
+    thread = threading.Thread(target=_do_spare, daemon=True)
+    try:
+        thread.start()
+        _spare_threads.append(thread)
+    except RuntimeError:
+        return
+
+
+def _do_spare() -> None:
+    while True:
+        _spare.get()()
+
+
+def _begin(work: Callable[[], None]) -> bool:
+    """Have it done on another thread. False where there is none."""
+    try:
+        threading.Thread(target=work, daemon=True).start()
+    except RuntimeError:
+        if not _spare_threads:
+            return False
+        _spare.put(work)
+    return True
+
+
 def _addresses(hosts: List[Tuple[str, int]], end: float) -> List[Tuple[int, Any, str]]:
     """Family, address and name of each server, in random order, of those names that can be resolved by then.
 
-    A name is resolved on a thread of its own, as that has no limit of time.
+    A name is resolved on another thread, as that has no limit of time; where none is to be had, it is not.
     """
     found: queue.SimpleQueue[List[Tuple[int, Any, str]]] = queue.SimpleQueue()
     addresses: List[Tuple[int, Any, str]] = []
@@ -304,9 +334,9 @@ def _addresses(hosts: List[Tuple[str, int]], end: float) -> List[Tuple[int, Any,
         numeric = resolve(host, port, socket.AI_NUMERICHOST)
         addresses += numeric
         if not numeric:
-            waiting += 1
-            work = lambda host=host, port=port: found.put(resolve(host, port, 0))  # noqa: E731
-            threading.Thread(target=work, daemon=True).start()
+            # What has waited for a thread until nobody waits for its answer holds up what comes next.
+            work = lambda host=host, port=port: found.put(resolve(host, port, 0) if now() < end else [])  # noqa: E731
+            waiting += _begin(work)
     for _ in range(waiting):
         # Names that take long do not hold up addresses that are known.
         left = min(end - now(), SERVER_TIME) if addresses else end - now()

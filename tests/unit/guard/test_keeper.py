@@ -1,0 +1,58 @@
+"""The keeper where no thread is to be had."""
+
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from supervisor_zkelect.guard import keeper, saved_session
+from tests.unit.guard.test_record import OWNER
+
+SAVED = saved_session.Saved(7, "00ff", 4.0, OWNER, "a", "zk:2181", [saved_session.SavedElection("orders", "primary", "/e", "n-", "/ack")])
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """A keeper whose client finds no thread, and how often it tried to attach."""
+    tries = []
+
+    def attach(former, keeping):
+        tries.append(keeping)
+        raise RuntimeError("can't start new thread")
+
+    folder = tmp_path / "run"
+    folder.mkdir(0o755)
+    saved_session.Store(str(folder)).save(SAVED)
+    return keeper.Keeper(str(folder), attach, lambda message: None), tries
+
+
+def test_without_a_thread_for_its_client_it_goes_on_and_tries_again(kept):
+    made, tries = kept
+    made.keep({"primary": 7}, True)
+    made.keep_time()
+    assert tries == [True] and made.next_wakeup() < keeper.NEVER
+    made._due = 0.0
+    made.keep_time()
+    assert tries == [True, True]
+
+
+@pytest.mark.parametrize("connected", [False, True])
+def test_without_a_thread_for_its_client_a_release_fails(kept, monkeypatch, connected):
+    made, tries = kept
+    if connected:
+        dropped = []
+        made._attached = SimpleNamespace(client=SimpleNamespace(client_id=(SAVED.id, b"")), drop=lambda: dropped.append(1))
+        monkeypatch.setattr(keeper.release, "release", lambda folder, ended, attach: made._attach(None, False))
+    assert made.release({}) == 1 and set(tries) == {False}
+    assert len(tries) == 1 + connected and (not connected or dropped == [1])
+
+
+def test_it_has_a_thread_for_names_before_it_is_needed(monkeypatch):
+    did = []
+    monkeypatch.setattr(keeper, "keep_thread", lambda: did.append("thread"))
+    monkeypatch.setattr(keeper.logs, "begin", lambda who: SimpleNamespace())
+    monkeypatch.setattr(keeper.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(keeper.socket, "socket", lambda fileno: None)
+    monkeypatch.setattr(keeper, "_Process", lambda *words: SimpleNamespace(run=lambda: did.append("run"), tell=None))
+    assert keeper.main([os.devnull, "none", "no"]) == 0
+    assert did == ["thread", "run"]
