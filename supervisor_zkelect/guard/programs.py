@@ -6,6 +6,7 @@ scans of the groups have seen of it.
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Callable, Dict, Optional
 
 from supervisor_zkelect.guard import door, protocol
@@ -13,6 +14,8 @@ from supervisor_zkelect.guard.guard import Guard
 from supervisor_zkelect.guard.registration import First, Secrets
 from supervisor_zkelect.processes import cgroup, execution, proc
 from supervisor_zkelect.processes.manager import ProcessManager
+
+log = logging.getLogger(__name__)
 
 Answer = Callable[[door.Peer, Dict[str, Any]], None]
 
@@ -61,9 +64,24 @@ class ProgramRegistrations:
                 self._cgroups.add(message.group, peer.pid)
             except OSError as error:
                 trouble = f"no cgroup: {error.strerror}"
+            if proc.find(*process.identity) is None:
+                self._let_out(peer.pid)
+                return
+            if trouble:
                 handle.stray()
         # What follows from it may be nowhere else than in the program's environment.
         self._answer(peer, {"ok": True, "error": trouble, "secret": self._secrets(message.group, peer.uid)})
+
+    def _let_out(self, pid: int) -> None:
+        """What had this pid has ended, so that another one may have been moved, which would be killed with the group."""
+        try:
+            if self._cgroups is not None:
+                self._cgroups.let_out(pid)
+        except ProcessLookupError:
+            # Nobody has it.
+            return
+        except OSError as error:
+            log.error("process %d has the number of a program that ended, and cannot leave its cgroup: %s", pid, error.strerror)
 
     def on_refused(self, peer: door.Peer, message: protocol.RunRefused) -> None:
         """A chain loader ends instead of executing its program. "again" in the answer: it is worth another try."""

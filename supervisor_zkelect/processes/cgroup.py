@@ -35,6 +35,11 @@ class Cgroups:
             self._let_go(group)
             move(pid, path)
 
+    def let_out(self, pid: int) -> None:
+        """Move a process out of a group's cgroup, to where these cgroups are: beside supervisord, or at the mount's root. Raises
+        ProcessLookupError where there is none."""
+        move(pid, os.path.dirname(self.base))
+
     def pids(self, group: str) -> List[int]:
         """All living processes inside, in cgroups that they made themselves too."""
         try:

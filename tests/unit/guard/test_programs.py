@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import programs, protocol
 from supervisor_zkelect.guard.registration import MOST_TRIES
 from supervisor_zkelect.processes import proc
@@ -17,14 +18,14 @@ class Desk:
     """Programs of a guard that grants everything. supervisord: this process unless another is given. whose: the group in which
     the scans have seen whoever asks. asked, told: what it asks its guard, and has it tell. answers: what it answers."""
 
-    def __init__(self, whose="", supervisord=None):
+    def __init__(self, whose="", supervisord=None, cgroups=None):
         self.asked, self.told, self.answers = [], [], []
         self.whose, self.mended = whose, False
         self.manager = ProcessManager()
         self.manager.whose = lambda process: self.whose
         guard = SimpleNamespace(may_run=lambda *asking: self.asked.append(asking) or True, tell=self.told.append)
         self.programs = programs.ProgramRegistrations(
-            supervisord or proc.read(os.getpid()), guard, self.manager, None, lambda group, uid: f"{group}-{uid}", self.answer, lambda: self.mended
+            supervisord or proc.read(os.getpid()), guard, self.manager, cgroups, lambda group, uid: f"{group}-{uid}", self.answer, lambda: self.mended
         )
 
     def answer(self, peer, message):
@@ -169,3 +170,52 @@ def test_a_program_whose_users_cannot_be_read_just_now_has_no_answer(own, monkey
     assert desk.answers == [] and desk.asked == []
     desk.run(own)
     assert desk.granted == [True]
+
+
+class Cgroups:
+    """move, back: what happens when a process is moved into a cgroup, and out again. `moves`: in order."""
+
+    def __init__(self, move, back=lambda: None):
+        self.move, self.back, self.moves = move, back, []
+
+    def add(self, group, pid):
+        self.moves.append((group, pid))
+        self.move()
+
+    def let_out(self, pid):
+        self.moves.append(("", pid))
+        self.back()
+
+
+def fails(error):
+    def fail():
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("move, back, told", [
+    (lambda: None, lambda: None, False), (fails(ProcessLookupError(3, "No such process")), fails(ProcessLookupError()), False),
+    (lambda: None, fails(PermissionError(1, "Operation not permitted")), True),
+])
+def test_whoever_has_the_number_of_a_program_that_ended_leaves_the_cgroup_again(own, caplog, move, back, told):
+    """It is a stranger, and would be killed with the group."""
+    def end():
+        proc.kill(own)
+        until(lambda: proc.find(*own.identity) is None, 30, "it to end")
+        move()
+
+    cgroups = Cgroups(end, back)
+    desk = Desk(cgroups=cgroups)
+    desk.run(own)
+    assert cgroups.moves == [("primary", own.pid), ("", own.pid)] and desk.answers == []
+    assert ("cannot leave its cgroup" in caplog.text) is told and ("stray",) not in desk.manager.group("primary").did
+
+
+@pytest.mark.parametrize("move, error", [(lambda: None, ""), (fails(PermissionError(1, "Operation not permitted")), "no cgroup: Operation not permitted")])
+def test_a_program_that_lives_stays_where_it_was_moved(own, move, error):
+    cgroups = Cgroups(move)
+    desk = Desk(cgroups=cgroups)
+    desk.run(own)
+    assert cgroups.moves == [("primary", own.pid)] and desk.granted == [True] and desk.answers[0]["error"] == error
+    assert (("stray",) in desk.manager.group("primary").did) == bool(error)

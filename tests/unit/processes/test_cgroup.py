@@ -113,3 +113,8 @@ def test_a_dead_supervisords_cgroups_are_those_that_were_made(tmp_path):
     assert find(None, "zkelect-1") is None
     path = instance(tmp_path, "zkelect-1")
     assert find(None, "zkelect-1", [path]).base == path
+
+
+def test_who_is_let_out_is_where_the_cgroups_are(tmp_path):
+    cgroup.Cgroups(str(tmp_path / "zkelect-a")).let_out(77)
+    assert (tmp_path / "cgroup.procs").read_text() == "77"
