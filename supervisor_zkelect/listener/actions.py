@@ -93,8 +93,8 @@ class Actions(Decider):
 
     def _ensure_dead(self, one: Candidacy, action: messages.EnsureDead) -> None:
         found = self._guard.found.get(one.settings.group)
-        held = found is not None and found["granted"]
-        one.group.ensure_dead(action.op, one.rules.lease(found["deadline"]).kill_at if found and held else -math.inf)
+        # What is being stopped has the time that its lease leaves as well.
+        one.group.ensure_dead(action.op, one.rules.lease(found["deadline"]).kill_at if found else -math.inf)
 
     def _probe(self, one: Candidacy, action: messages.Probe) -> None:
         if one.check is None:
