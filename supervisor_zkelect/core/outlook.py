@@ -52,7 +52,7 @@ class NodeView(NamedTuple):
 class ElectionView(NamedTuple):
     """One election as it is. peers: as they stand in the queue, then the others. primary: "" for nobody. trouble: why the orders
     cannot be read, or "". coming: what is ordered and still to come, in words, or "". paused: a pause that stands, in words, or
-    ""."""
+    "". outdated: whom the ack names still though its session is over, so that it leads no more; "" for nobody."""
 
     peers: Tuple[NodeView, ...]
     primary: str
@@ -61,6 +61,7 @@ class ElectionView(NamedTuple):
     coming: str
     terms: List[Dict[str, Any]]
     paused: str = ""
+    outdated: str = ""
 
     def peer(self, name: str) -> Optional[NodeView]:
         return next((one for one in self.peers if one.name == name), None)
@@ -76,13 +77,18 @@ def cluster(document: Mapping[str, Any]) -> ElectionView:
     listed = document.get("nodes")
     found = [_peer(one) for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     peers = [one for one in found if one.name]
-    primary = next((one.name for one in peers if one.role.startswith(roles.PRIMARY)), "")
-    peers.sort(key=lambda one: (one.name != primary, one.place is None, one.place or 0, one.name))
+    named = next((one for one in peers if one.role.startswith(roles.PRIMARY)), None)
     terms = document.get("terms")
     names = ("address", "trouble", "coming", "paused")
     texts = {name: untrusted.printable(document.get(name) or "", 500) for name in names}
-    return ElectionView(tuple(peers), primary, texts["address"], texts["trouble"], texts["coming"],
-                   [one for one in terms if isinstance(one, dict)] if isinstance(terms, list) else [], texts["paused"])
+    # In a pause it runs on whatever becomes of its session.
+    leads = named is not None and (named.live or bool(texts["paused"]))
+    primary, outdated = ("", "") if named is None else (named.name, "") if leads else ("", named.name)
+    peers.sort(key=lambda one: (one.name != primary, one.place is None, one.place or 0, one.name))
+    return ElectionView(
+        tuple(peers), primary, texts["address"], texts["trouble"], texts["coming"],
+        [one for one in terms if isinstance(one, dict)] if isinstance(terms, list) else [], texts["paused"], outdated,
+    )
 
 
 def _peer(found: Dict[str, Any]) -> NodeView:
@@ -169,6 +175,7 @@ def consequence(played: rehearsal.Played) -> str:
 def standing(seen: ElectionView, node: str) -> str:
     """Why a node is not primary, or that it is, in one line; without one who is."""
     who = f"{seen.primary} is primary" + (f" at {seen.address}" if seen.address else "") if seen.primary else "nobody is primary"
+    who += f": the ack still names {seen.outdated}, which {GONE}" if seen.outdated else ""
     peer = seen.peer(node)
     if not node:
         return who
@@ -219,6 +226,8 @@ def hindrances(seen: ElectionView, follower: str) -> List[str]:
             said += [one.trouble] * bool(one.trouble)
         lines += [f"{one.name} {text}" for text in said]
     primary = seen.peer(seen.primary)
+    if primary is not None and not primary.live:
+        lines.append(f"{primary.name}, the primary, {GONE}")
     if primary is not None and primary.live and primary.told and not primary.guarded:
         lines.append(f"{primary.name}, the primary, is unguarded: nothing ends its lease if its listener cannot")
     if primary is not None and primary.differs:

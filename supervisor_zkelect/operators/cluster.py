@@ -20,7 +20,7 @@ def check(answers: Mapping[str, Dict[str, Any]]) -> CommandOutcome:
         if answer.get("ok") is not True:
             return refused(answer, {**answer, "v": VERSION, "election": name})
         seen = outlook.cluster(answer)
-        wrong = [] if seen.primary else ["nobody is primary"]
+        wrong = [] if seen.primary else [outlook.standing(seen, "")]
         wrong += outlook.hindrances(seen, "")
         # What an operator has ordered is no fault.
         aside = [one for one in seen.peers if one.ordered]

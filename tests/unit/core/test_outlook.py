@@ -20,6 +20,9 @@ def cluster(*nodes, **more):
 
 
 PAIR = (node("a", 1, "primary"), node("b", 2))
+GONE = (
+    node("a", None, "primary, cut off", live=False, state="primary"), node("b", None, "maintenance", ordered="in maintenance"),
+)
 
 
 @pytest.mark.parametrize("nodes, who, told", [
@@ -34,7 +37,9 @@ PAIR = (node("a", 1, "primary"), node("b", 2))
     ((*PAIR, node("c", None, "detached", unfit="no disk")), "c", "it does not stand in the queue (it is not fit: no disk)"),
     ((*PAIR, node("c", None, "detached", priority=0)), "c", "it does not stand in the queue (priority = 0 in its file, so it never leads)"),
     ((node("b", 1, "promoting", step="probing"),), "b", "it leads the queue, and is on its way: promoting probing; nobody is primary"),
-    ((node("a", None, "primary, cut off", live=False), node("b", 1)), "a", "its session is over: it is gone, or cut off"),
+    (GONE, "b", "b is not primary: it is in maintenance; nobody is primary: the ack still names a, which is gone, or cut off"),
+    (GONE, "a", "a is not primary: its session with ZooKeeper is over: the node is down, or cut off; it was primary; nobody is primary"),
+    (GONE, "", "nobody is primary: the ack still names a, which is gone, or cut off"),
 ])
 def test_one_line_says_why_a_node_is_not_primary(nodes, who, told):
     assert told in outlook.standing(cluster(*nodes), who)
@@ -63,6 +68,22 @@ def test_who_is_next_and_when_comes_of_the_rehearsal():
 def test_what_stands_in_the_way_is_told(more, told):
     lines = outlook.hindrances(cluster(PAIR[0], {**PAIR[1], **more}), "b")
     assert len(lines) == len(told) and all(line.startswith(start) for line, start in zip(lines, told)), lines
+
+
+def test_a_primary_whose_session_is_over_leads_no_more():
+    said = outlook.outlook(cluster(*GONE), "b")
+    assert said.primary == "" and not said.leads and said.cases == () and said.next == ""
+    assert "a is gone, or cut off" in said.hindrances and not outlook.outlook(cluster(*GONE), "a").leads
+    assert cluster(*GONE).outdated == "a" and cluster(*PAIR).outdated == ""
+
+
+def test_in_a_pause_it_leads_on_and_that_it_is_away_is_told():
+    seen = cluster(*GONE, paused="paused by ann, a runs on until zkelect resume")
+    assert seen.primary == "a" and seen.outdated == ""
+    assert "a is primary at a:1, as the ack says, but its session is over" in outlook.standing(seen, "a")
+    assert outlook.standing(seen, "b").endswith("; a is primary at a:1")
+    assert "a, the primary, is gone, or cut off" in outlook.hindrances(seen, "")
+    assert not any("the primary" in line for line in outlook.hindrances(cluster(*PAIR), "b"))
 
 
 def test_who_is_gone_is_not_next_though_its_proposal_stands_still():

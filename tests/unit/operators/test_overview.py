@@ -183,6 +183,16 @@ def test_a_node_in_maintenance_that_is_down_is_no_fault():
     assert outcome.exit == DONE and "note: [election:orders] c is gone, or cut off" in outcome.lines
 
 
+def test_a_primary_that_is_gone_is_called_primary_by_nobody():
+    gone, aside = LEADS._replace(live=False, place=None), STANDS._replace(place=None, entry=ENTRY._replace(state="maintenance"))
+    found, says = answer(gone, aside, ordered={"b": "in maintenance by x"}), "nobody is primary: the ack still names a, which is gone, or cut off"
+    outcome = foresee.why({"orders": found}, None, Screen(None, True), {})
+    assert outcome.document["elections"]["orders"]["primary"] is None and outcome.lines[0].startswith("\x1b[31morders: b is not primary: ")
+    assert outcome.lines[0].rstrip("\x1b[0m").endswith(says)
+    assert cluster.check({"orders": found}).document["problems"][0] == f"[election:orders] {says}"
+    assert "[election:orders] a is gone, or cut off" in cluster.check({"orders": found}).lines
+
+
 def test_what_is_to_come_fits_the_terminal():
     coming = "restart by ann@desk at 2026-11-30 03:00:00+0000, in 2 h 0 m: " + "leak " * 20
     lines = overview.listed({"orders": {**PAIR, "coming": coming}}, Screen(60), {}, NOW).lines
