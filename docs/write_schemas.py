@@ -210,6 +210,7 @@ HISTORY = _by_election(_list(_object({
     "lost": _object({
         "noticed": _is("number", EPOCH), "why": _text("what is known of its end"),
     }, text="its end as who led next has noticed it; it counts where ended is not there"),
+    "abandoned": {"const": True, "description": "no end is told though its proposal is gone; only then, of the latest alone, and not over HTTP"},
 }, ["v", "token"]), "the latest first"))
 
 ANSWER: Dict[str, Schema] = {

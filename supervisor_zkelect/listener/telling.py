@@ -140,6 +140,7 @@ def answer_history(
     most = history.asked_for(arguments)
     try:
         terms = elector.terms(most)
+        abandoned = elector.abandoned(terms)
     except ElectionError as error:
         refused, why = untold(error), str(error)
 
@@ -154,7 +155,7 @@ def answer_history(
         return
     if copy is not None:
         copy.keep(terms)
-    reply(ticket, {"ok": True, "terms": fitting(terms, LONGEST_LIST)})
+    reply(ticket, {"ok": True, "terms": fitting(terms, LONGEST_LIST), "abandoned": abandoned})
 
 
 def answer_events(elector: Elector, ticket: str, reply: Reply) -> None:

@@ -75,7 +75,8 @@ class Afar:
         elector = Elector(self._client, f"{root}/{name}/election", "n", f"{root}/{name}/ack", timeout=remote.ZOOKEEPER_TIME)
         try:
             if verb == "history":
-                return {"ok": True, "terms": elector.terms(history.asked_for(given))}
+                terms = elector.terms(history.asked_for(given))
+                return {"ok": True, "terms": terms, "abandoned": elector.abandoned(terms)}
             if verb == "events":
                 return {"ok": True, **elector.events()}
             if verb == "list":

@@ -61,6 +61,8 @@ def history(
         if answer.get("ok") is not True:
             return refused(answer, {**answer, "v": VERSION, "election": name})
         terms = as_dicts(answer.get("terms"))
+        if terms and answer.get("abandoned") is True:
+            terms[0] = {**terms[0], "abandoned": True}
         most = int(given.get("limit") or (MOST if earliest is not None else USUAL))
         found, count = _rows(name, terms[:most], answer, given, now, earliest)
         document["elections"][name] = terms[:count]
@@ -109,10 +111,12 @@ def _rows(
             return found, number
         if _key(terms[number]) in told:
             continue
-        served = _served(row, goes_on, given, now, copied if is_number(copied) else None)
+        abandoned = terms[number].get("abandoned") is True
+        served = "unknown" if abandoned else _served(row, goes_on, given, now, copied if is_number(copied) else None)
         at = "-" if row.since is None else times.moment(row.since)
+        why = "its proposal is gone, and no end is told" if abandoned else shown(row.why)
         found.append(_Row(
-            [printable(name), str(row.token), shown(row.node), at, served, shown(row.why)], _steps(row.begun), _steps(row.ended),
+            [printable(name), str(row.token), shown(row.node), at, served, why], _steps(row.begun), _steps(row.ended),
         ))
         for moment, steps, why in reversed(row.restarts):
             at, told_why = times.moment(moment), shown(why)

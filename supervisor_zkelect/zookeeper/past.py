@@ -25,6 +25,14 @@ class PastCalls(PresenceCalls):
                     break
         return found[:most]
 
+    def abandoned(self, terms: Sequence[Dict[str, Any]]) -> bool:
+        """Whether no end is told of the latest of these terms though its proposal is gone: its session is over, or its node is
+        about to tell its end. Not in a pause, in which it runs on without one. terms: as `terms` has them. Raises
+        ElectionError."""
+        if not terms or terms[0].get("ended") or terms[0].get("lost"):
+            return False
+        return not any(one.paused or one.token == terms[0]["token"] for one in self.each_member())
+
     def page_history(self) -> bool:
         """Move older terms into a page where the znode is full, and delete pages that nobody needs. Returns whether anything was
         moved."""

@@ -138,6 +138,14 @@ def test_a_term_that_goes_on_is_told_once_and_its_end_once(screen):
     assert len([line for line in lines if "SERVED" in line]) == 1 and len(lines) <= 4
 
 
+def test_a_term_whose_proposal_is_gone_serves_no_longer_and_is_told_once_more():
+    running = {"token": 7, "node": "a", "begun": {"elected": 999.0, "acked": 1000.0}}
+    gone = {"ok": True, "terms": [running], "abandoned": True}
+    lines = followed([running], gone, gone)
+    assert len(lines) == 3 and "goes on" in lines[1] and "  unknown  " in lines[2]
+    assert lines[2].endswith("its proposal is gone, and no end is told")
+
+
 def test_a_copy_is_told_once():
     copy = {"ok": True, "terms": [long_term(7)], "copied": 4000.0, "why": "no answer"}
     lines = followed([long_term(7)], copy, copy, copy)

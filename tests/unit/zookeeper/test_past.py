@@ -1,6 +1,7 @@
 """Terms in pages, and an election as a whole, read from znodes in which there may be anything."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -65,6 +66,16 @@ def test_what_was_noted_meanwhile_is_not_lost(elector, tree):
 
     tree.transaction = later
     assert elector.page_history() is False and [one["token"] for one in elector.terms(1)] == [141]
+
+
+@pytest.mark.parametrize("more, stands, barrier, abandoned", [
+    ({}, True, False, False), ({}, False, False, True), ({}, False, True, False), ({"ended": {"why": "resigned"}}, False, False, False),
+    ({"lost": {"noticed": 5.0, "why": "gone"}}, False, False, False),
+])
+def test_a_term_without_a_proposal_and_without_an_end_is_abandoned_but_in_a_pause(elector, tree, more, stands, barrier, abandoned):
+    queue = [SimpleNamespace(paused=True, token=3)] * barrier + [SimpleNamespace(paused=False, token=7 if stands else 8)]
+    elector.each_member = lambda: iter(queue)
+    assert elector.abandoned([{"token": 7, **more}, {"token": 6}]) is abandoned and not elector.abandoned([])
 
 
 def test_a_history_without_a_znode_is_none(elector, tree):
