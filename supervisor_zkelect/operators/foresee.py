@@ -102,6 +102,7 @@ def simulate(answers: Mapping[str, Dict[str, Any]], screen: Screen, given: Mappi
     if term and not str(term).isdecimal():
         return failure(USAGE, f"--term {term} is not the token of a term; zkelect history shows them")
     lines: List[str] = []
+    failed: List[CommandOutcome] = []
     document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
     for name, answer in answers.items():
         if answer.get("ok") is not True:
@@ -111,12 +112,13 @@ def simulate(answers: Mapping[str, Dict[str, Any]], screen: Screen, given: Mappi
             name, seen, str(fault), str(given.get("node") or "")
         )
         if told.error:
-            if len(answers) == 1:
-                return told
+            failed.append(told)
             lines.append(f"{printable(name)}: {told.error}")
             continue
         lines += [f"{printable(name)}: {told.lines[0]}", *told.lines[1:]]
         document["elections"][name] = told.document
+    if failed and not document["elections"]:
+        return failed[0]
     return CommandOutcome(DONE, tuple(part for line in lines for part in table.wrapped(line, screen.width)), document)
 
 

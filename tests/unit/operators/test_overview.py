@@ -141,6 +141,17 @@ def test_what_cannot_be_rehearsed_is_told(given, status, told):
     assert outcome.exit == status and told in outcome.error and not outcome.lines
 
 
+@pytest.mark.parametrize("given, status, told", [
+    ({"fault": "host", "node": "z"}, USAGE, "no node z is known in orders"), ({"term": "9"}, ERROR, "no term with the token 9"),
+])
+def test_what_no_election_can_rehearse_has_failed(given, status, told):
+    outcome = foresee.simulate({"orders": PAIR, "stock": PAIR}, PLAIN, given)
+    assert outcome.exit == status and told in outcome.error and "elections" not in outcome.document
+    another = answer(LEADS, Seen("z", ENTRY, True, 2), terms=[{**TERM, "token": 9}])
+    outcome = foresee.simulate({"orders": PAIR, "stock": another}, PLAIN, given)
+    assert outcome.exit == DONE and list(outcome.document["elections"]) == ["stock"] and told in outcome.lines[0]
+
+
 def test_where_nobody_stands_nothing_is_rehearsed():
     assert simulate(answer(holder=""), fault="host").exit == ERROR
     assert "nobody is primary" in why(answer(holder="")).lines[0]
