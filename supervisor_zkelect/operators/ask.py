@@ -138,7 +138,7 @@ def _answers(
             answers[name] = waiting.follow(way, left, progress, writes(verb, arguments))
             if answers[name].get("exit") == INTERRUPTED:
                 break
-        return answers
+        return _of_those_who_know(answers) if election is None and arguments.get("node") else answers
     # What only looks is asked for several elections at once, an order for one after the other.
     together, said = (1, {**arguments, **signed()}) if verb.acts else (_TOGETHER, arguments)
     for first in range(0, len(names), together):
@@ -148,6 +148,12 @@ def _answers(
             until = max(deadline, time.monotonic() + ANSWER_TIME)
             answers[name] = _answer(call, verb.name, ticket, until, timeout, progress if verb.acts else NONE)
     return answers
+
+
+def _of_those_who_know(answers: Dict[str, Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
+    """The answers of the elections that know the node which was named; those of all where none does. Only they are meant where
+    no election was named."""
+    return {name: answer for name, answer in answers.items() if answer.get("exit") != USAGE} or answers
 
 
 class _ByListener:

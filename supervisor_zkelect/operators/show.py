@@ -10,7 +10,17 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import order_lines, table, words
-from supervisor_zkelect.operators.outcome import DONE, ERROR, INTERRUPTED, UNDER_WAY, USAGE, VERSION, CommandOutcome, failure
+from supervisor_zkelect.operators.outcome import (
+    DONE,
+    ERROR,
+    INTERRUPTED,
+    UNDER_WAY,
+    UNKNOWN,
+    USAGE,
+    VERSION,
+    CommandOutcome,
+    failure,
+)
 from supervisor_zkelect.operators.view import View, as_dict, as_text, exit_of, is_number
 from supervisor_zkelect.operators.words import duration
 
@@ -19,6 +29,9 @@ NOTHING = Findings()
 
 #: What stands ordered, in an answer.
 _STANDING = ("maintenance", "switchover", "restart", "paused")
+
+#: Exit statuses of an order from the better ones to the worst, and where all others stand among them.
+_WORSE, _FAILED = {UNDER_WAY: 0, UNKNOWN: 1, INTERRUPTED: 3}, 2
 
 _COLUMNS = ("ELECTION", "ROLE", "FOR", "TOKEN", "PRIMARY", "PLACE", "NOTE")
 
@@ -216,7 +229,7 @@ def resign(election: str, answer: Dict[str, Any]) -> CommandOutcome:
 
 
 def orders(answers: Mapping[str, Dict[str, Any]], screen: table.Screen = table.PLAIN) -> CommandOutcome:
-    """What became of an order in each election, or what stands there; the first that failed decides."""
+    """What became of an order in each election, or what stands there; the worst that failed decides."""
     told = {name: {**answer, "v": VERSION, "election": name} for name, answer in answers.items()}
     document = next(iter(told.values())) if len(told) == 1 else {"v": VERSION, "elections": told}
     standing = {
@@ -233,11 +246,12 @@ def orders(answers: Mapping[str, Dict[str, Any]], screen: table.Screen = table.P
     lines = [part for line in lines for part in table.wrapped(line, screen.width)]
     rows = [row for one in logs for row in one[1:]]
     lines += order_lines.log_lines(rows, screen) if rows else ["the log of orders is empty: nothing was ordered"] * bool(logs)
-    for name, answer in answers.items():
-        if answer.get("ok") is not True:
-            named = {**answer, "text": f"{name}: {as_text(answer.get('text'))}"} if len(answers) > 1 else answer
-            return refused(named, document)._replace(lines=tuple(lines))
-    return CommandOutcome(DONE, tuple(lines), {**document, "exit": DONE})
+    failed = [(name, refused(answer, document)) for name, answer in answers.items() if answer.get("ok") is not True]
+    if not failed:
+        return CommandOutcome(DONE, tuple(lines), {**document, "exit": DONE})
+    status = max((outcome.exit for _, outcome in failed), key=lambda one: _WORSE.get(one, _FAILED))
+    texts = [f"{printable(name)}: {outcome.error}" if len(answers) > 1 else outcome.error for name, outcome in failed]
+    return refused({"exit": status, "text": "; ".join(texts)}, document)._replace(lines=tuple(lines))
 
 
 def reload(answer: Dict[str, Any]) -> CommandOutcome:

@@ -792,3 +792,36 @@ def test_what_stands_ordered_is_in_fields_by_election():
     both = {name: {"ok": True, "text": "", **standing} for name in ("orders", "stock")}
     assert show.orders(both).document["elections"]["stock"]["maintenance"] == [{"node": "c"}]
     assert "elections" not in show.orders({"orders": {"ok": True, "text": "done"}}).document
+
+
+UNDER_WAY, REFUSED, AWAY, INTERRUPTED = (
+    {"ok": False, "exit": status, "text": text} for status, text in ((7, "under way"), (1, "refused"), (4, "silent"), (130, "interrupted"))
+)
+
+
+@pytest.mark.parametrize("answers, status", [
+    ((UNDER_WAY, REFUSED), 1), ((REFUSED, UNDER_WAY), 1), ((UNDER_WAY, AWAY), 4), ((AWAY, REFUSED), 1), ((REFUSED, INTERRUPTED), 130),
+    ((UNDER_WAY, UNDER_WAY), 7), ((AWAY, {**REFUSED, "exit": 2}), 2),
+])
+def test_of_several_elections_each_refusal_is_told_and_the_worst_decides(answers, status):
+    outcome = show.orders({"stock": {"ok": True, "text": "done"}, **dict(zip(("billing", "orders"), answers))})
+    assert outcome.exit == status == outcome.document["exit"] and outcome.lines == ("stock: done",)
+    assert outcome.error == f"billing: {answers[0]['text']}; orders: {answers[1]['text']}" == outcome.document["error"]
+    assert outcome.document["elections"]["billing"]["exit"] == answers[0]["exit"] and outcome.document["ok"] is False
+
+
+@pytest.mark.parametrize("verb, given, status, told", [
+    ("maintenance", {"what": "on", "node": "c"}, DONE, "stock: c is out of the queue"),
+    ("forget", {"node": "c"}, DONE, "stock: c is out of the queue"), ("maintenance", {"what": "on"}, USAGE, "orders: no node c is known"),
+])
+def test_a_node_that_is_named_means_the_elections_that_know_it(verb, given, status, told):
+    unknown = {"ok": False, "exit": 2, "text": "no node c is known in orders; there are: a"}
+    peer = Peer(
+        answer({"orders": STANDBY, "stock": STANDBY}), request=lambda verb, election, said: f"{verb} {election}".strip(),
+        answers={f"{verb} orders": unknown, f"{verb} stock": {"ok": True, "exit": 0, "text": "c is out of the queue"}},
+    )
+    outcome = ask.run(verb, peer, given=given)
+    assert outcome.exit == status and told in (outcome.error or outcome.lines[0])
+    assert ask.run(verb, peer, "orders", given=given).exit == USAGE
+    peer.answers[f"{verb} stock"] = unknown
+    assert ask.run(verb, peer, given=given).exit == USAGE
