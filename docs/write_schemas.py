@@ -123,8 +123,9 @@ ROLE = _object({
 }, ["v", "exit", "known", "why", "age", "elections"])
 
 
-def _by_election(of: Schema) -> Schema:
-    return _object({"v": V, "exit": EXIT, "elections": _map(of, "by name")})
+def _by_election(of: Schema, **more: Schema) -> Schema:
+    """more: what is there at times only."""
+    return _object({"v": V, "exit": EXIT, "elections": _map(of, "by name"), **more}, ["v", "exit", "elections"])
 
 
 LIST = _object({"v": V, "exit": EXIT, "elections": _map(_object({
@@ -210,8 +211,12 @@ HISTORY = _by_election(_list(_object({
     "lost": _object({
         "noticed": _is("number", EPOCH), "why": _text("what is known of its end"),
     }, text="its end as who led next has noticed it; it counts where ended is not there"),
-    "abandoned": {"const": True, "description": "no end is told though its proposal is gone; only then, of the latest alone, and not over HTTP"},
-}, ["v", "token"]), "the latest first"))
+    "abandoned": {
+        "const": True, "description": "no end is told though its proposal is gone; only then, of the latest alone, not over HTTP",
+    },
+}, ["v", "token"]), "the latest first"), copied=_map(
+    _is("number", f"when that was made; {EPOCH}"), "by election, where this node's copy is told in place of what ZooKeeper has",
+))
 
 ANSWER: Dict[str, Schema] = {
     "v": V, "exit": EXIT, "ok": _is("boolean", "whether it is done"), "election": _text("which election"),

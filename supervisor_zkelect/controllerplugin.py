@@ -20,6 +20,7 @@ from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import ask, confirm, live, local_time, streams, times
 from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, MEANINGS, USAGE, CommandOutcome, failure
 from supervisor_zkelect.operators.progress import Progress
+from supervisor_zkelect.operators.reader import Reader
 from supervisor_zkelect.operators.suggestion import suggestion
 from supervisor_zkelect.operators.verbs import AFAR, LONGEST, VERBS, Flag, Verb
 from supervisor_zkelect.supervisord.client import Unreachable
@@ -133,10 +134,10 @@ class ZkelectControllerPlugin(ControllerPluginBase):
     ) -> CommandOutcome:
         call = self._caller()
 
-        def run() -> CommandOutcome:
+        def run(reader: Optional[Reader] = None) -> CommandOutcome:
             return ask.run(
                 verb.name, call, election, timeout=wait, given=given, screen=streams.screen(self.ctl.stdout),
-                progress=Progress(sys.stderr),
+                progress=Progress(sys.stderr), reader=reader,
             )
 
         return live.run(run, given, as_json, self.ctl.stdout) if live.looks_on(given) else run()

@@ -19,6 +19,7 @@ from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import show, waiting
 from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, CommandOutcome, failure
 from supervisor_zkelect.operators.progress import NONE, Progress
+from supervisor_zkelect.operators.reader import Reader
 from supervisor_zkelect.operators.table import PLAIN, Screen
 from supervisor_zkelect.operators.verbs import ALL_OR_ONE, NODE, ONE, VERBS, Reply, Verb
 from supervisor_zkelect.operators.view import View, as_dict, judge
@@ -60,13 +61,14 @@ def run(
     given: Optional[Mapping[str, Any]] = None,
     screen: Screen = PLAIN,
     progress: Progress = NONE,
+    reader: Optional[Reader] = None,
 ) -> CommandOutcome:
     """Carry out one of VERBS. Never raises SupervisordError.
 
     election: its name, or None for what the verb means without one.
     timeout: seconds to wait for the outcome, by default the verb's. refresh_time: seconds for a sign of life.
     given: what was said with it, by the names that its options have for the listener.
-    screen: where it is shown. progress: where it is shown what is awaited.
+    screen: where it is shown. progress: where it is shown what is awaited. reader: who looks on, as `Reply` has it.
 
     Raises KeyError for another verb.
     """
@@ -75,10 +77,10 @@ def run(
     try:
         view = _view(call, refresh_time)
         if not row.wait:
-            return row.show(Reply(view, election, {}, screen, call, said))
+            return row.show(Reply(view, election, {}, screen, call, said, reader))
         seconds = row.wait if timeout is None else timeout
         return _names_wrong(row, view, election, said.get("all") is True) or row.show(
-            Reply(view, election, _answers(row, call, view, election, seconds, said, progress), screen, call, said)
+            Reply(view, election, _answers(row, call, view, election, seconds, said, progress), screen, call, said, reader)
         )
     except SupervisordError as error:
         return _failed(error, row.afar and row.name != "check")

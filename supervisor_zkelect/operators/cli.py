@@ -14,6 +14,7 @@ from supervisor_zkelect import __version__
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import streams
 from supervisor_zkelect.operators.outcome import DONE, ERROR, MEANINGS, USAGE, CommandOutcome, Trouble
+from supervisor_zkelect.operators.reader import Reader
 from supervisor_zkelect.operators.verbs import LONGEST, NODE, VERBS, Verb
 
 _DESCRIPTION = "Active/passive service groups under supervisord, elected through ZooKeeper."
@@ -407,23 +408,24 @@ def _operate(arguments: argparse.Namespace) -> int:
     if afar is not None:
         looking = listing.Afar(arguments)
         try:
-            return _looked(lambda: looking.outcome(verb, given, streams.screen(sys.stdout)), given, as_json)
+            return _looked(lambda reader: looking.outcome(verb, given, streams.screen(sys.stdout), reader), given, as_json)
         finally:
             looking.close()
     call, timeout = connection.caller(arguments), getattr(arguments, "timeout", None)
-    return _looked(lambda: ask.run(
-        verb.name, call, arguments.election, timeout=timeout, given=given, screen=streams.screen(sys.stdout), progress=shown
+    return _looked(lambda reader: ask.run(
+        verb.name, call, arguments.election, timeout=timeout, given=given, screen=streams.screen(sys.stdout), progress=shown,
+        reader=reader,
     ), given, as_json)
 
 
-def _looked(run: Callable[[], CommandOutcome], given: Dict[str, Any], as_json: bool) -> int:
-    """Print the outcome; or, where that is asked for, go on looking."""
+def _looked(run: Callable[[Optional[Reader]], CommandOutcome], given: Dict[str, Any], as_json: bool) -> int:
+    """Print the outcome; or, where that is asked for, go on looking. run: is handed who looks on, None for who looks once."""
     if given.get("watch") or given.get("follow"):
         from supervisor_zkelect.operators import live
 
         ended = live.run(run, given, as_json, sys.stdout)
         return _print(ended, as_json) if ended.error else ended.exit
-    return _print(run(), as_json)
+    return _print(run(None), as_json)
 
 
 def _given(verb: Verb, arguments: argparse.Namespace) -> Dict[str, Any]:

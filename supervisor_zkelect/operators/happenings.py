@@ -9,9 +9,9 @@ from supervisor_zkelect.core import journal
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import table, times
 from supervisor_zkelect.operators.outcome import DONE, USAGE, VERSION, CommandOutcome, failure
+from supervisor_zkelect.operators.reader import Reader
 from supervisor_zkelect.operators.show import refused
 from supervisor_zkelect.operators.table import BAD, FAINT, PLAIN, WATCH, WIDE, Cell, Column, Screen
-from supervisor_zkelect.operators.view import as_dict
 
 SINCE = f"{times.SINCE}; or the number of an event"
 
@@ -26,11 +26,12 @@ _COLOURS = {journal.FAILURE: BAD, journal.LOST: BAD, journal.ORDER: WATCH}
 
 
 def events(
-    answers: Mapping[str, Dict[str, Any]], screen: Screen = PLAIN, given: Mapping[str, Any] = {}, now: float = 0.0
+    answers: Mapping[str, Dict[str, Any]], screen: Screen = PLAIN, given: Mapping[str, Any] = {}, now: float = 0.0,
+    reader: Optional[Reader] = None,
 ) -> CommandOutcome:
-    """The events of elections, the latest last. answers: by election. given: since, a time or a number; limit; after, by election
-    the number that was shown last; shown, where the heading was. now: seconds since 1970, 0 for now."""
-    now = now or time.time()
+    """The events of elections, the latest last. answers: by election. given: since, a time or a number; limit. now: seconds since
+    1970, 0 for now. reader: who looks on; None for nobody."""
+    now, reader = now or time.time(), reader or Reader()
     since, limit = str(given.get("since") or ""), str(given.get("limit") or "")
     number, moment = journal.number(since), times.since(since, now)
     if since and number is None and moment is None:
@@ -43,7 +44,7 @@ def events(
     for name, answer in answers.items():
         if answer.get("ok") is not True:
             return refused(answer, {**answer, "v": VERSION, "election": name})
-        last = journal.number(str(as_dict(given.get("after")).get(name) or "")) or number
+        last = journal.number(reader.numbers.get(name, "")) or number
         found, missed, latest = _found(answer, last, moment if number is None else None)
         most = int(limit) if limit else journal.USUAL if not (since or last) else len(found)
         found = found[max(0, len(found) - most):]
@@ -59,7 +60,7 @@ def events(
     # Which election it is the command tells, where it is the only one.
     first = 1 if len(answers) == 1 and screen.width is not None and screen.width < WIDE else 0
     head, *blocks = table.blocks(_COLUMNS[first:], [row[first:] for row in rows], screen)
-    lines = [] if given.get("shown") else head
+    lines = [] if reader.headed else head
     return CommandOutcome(DONE, (*said, *lines, *(line for block in blocks for line in block)), document)
 
 

@@ -10,6 +10,7 @@ from supervisor_zkelect.core import history
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import remote
 from supervisor_zkelect.operators.outcome import UNKNOWN, USAGE, CommandOutcome, Trouble
+from supervisor_zkelect.operators.reader import Reader
 from supervisor_zkelect.operators.table import Screen
 from supervisor_zkelect.operators.verbs import Reply, Verb
 from supervisor_zkelect.operators.view import View
@@ -37,8 +38,10 @@ class Afar:
         if client is not None:
             connect.stop_client(client)
 
-    def outcome(self, verb: Verb, given: Mapping[str, Any], screen: Screen) -> CommandOutcome:
-        """The outcome of the verb. Raises Trouble."""
+    def outcome(
+        self, verb: Verb, given: Mapping[str, Any], screen: Screen, reader: Optional[Reader] = None
+    ) -> CommandOutcome:
+        """The outcome of the verb. reader: who looks on, as `Reply` has it. Raises Trouble."""
         verb = verb.chosen(given)
         if self._client is None:
             self._client = remote.opened(self._settings)
@@ -47,7 +50,7 @@ class Afar:
         if meant.left_out and verb.name != "list":
             raise remote.too_many(root)
         answers = self._read(verb.name, root, meant.names, given)
-        outcome = verb.show(Reply(NOWHERE, self._election, answers, screen, None, given))
+        outcome = verb.show(Reply(NOWHERE, self._election, answers, screen, None, given, reader))
         if not meant.left_out or outcome.error:
             return outcome
         line = f"{meant.left_out} more elections below {printable(root or '/')} are left out; name one to see it"

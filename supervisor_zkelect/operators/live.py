@@ -11,11 +11,12 @@ import json
 import shutil
 import threading
 import time
-from typing import Any, Callable, Dict, List, Sequence, Set
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Set
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import streams, table, times
 from supervisor_zkelect.operators.outcome import DONE, USAGE, CommandOutcome, Trouble, failure
+from supervisor_zkelect.operators.reader import Reader
 from supervisor_zkelect.operators.view import as_dict, as_dicts
 
 PACE = 1.0
@@ -23,48 +24,42 @@ PACE = 1.0
 
 _HOME, _LINE_END, _SCREEN_END = "\x1b[H", "\x1b[K", "\x1b[J"
 
-Ask = Callable[[], CommandOutcome]
+Ask = Callable[[Reader], CommandOutcome]
 Print = Callable[[Sequence[str]], str]
 
 
-def looks_on(given: Dict[str, Any]) -> bool:
+def looks_on(given: Mapping[str, Any]) -> bool:
     """Whether what was said with a verb means to go on looking."""
     return bool(given.get("watch") or given.get("follow"))
 
 
 def run(
-    ask: Ask, given: Dict[str, Any], as_json: bool, stream: Any, pause: Callable[[float], Any] = threading.Event().wait
+    ask: Ask, given: Mapping[str, Any], as_json: bool, stream: Any, pause: Callable[[float], Any] = threading.Event().wait
 ) -> CommandOutcome:
     """Look on until Ctrl-C, or until nobody reads any more. Returns the outcome of the command, of which all is printed then.
 
-    ask: may raise Trouble. pause: waits for so many seconds.
+    ask: is handed what was shown already; may raise Trouble. pause: waits for so many seconds.
     """
+    reader = Reader()
     view = _Lines(as_json, stream) if given.get("follow") else _Picture(as_json, stream)
     try:
         while True:
-            outcome = _asked(ask)
+            outcome = _asked(ask, reader)
             if outcome.exit == USAGE and not view.shown:
                 return outcome
             if view.show(outcome):
                 return CommandOutcome(DONE, (), {})
             if not outcome.error:
-                given.update(shown=True, after={**given.get("after", {}), **_last(outcome)})
+                reader.saw(outcome.document)
             pause(PACE)
     except KeyboardInterrupt:
         streams.write(stream, [] if as_json or not view.shown else [""])
         return CommandOutcome(DONE, (), {})
 
 
-def _last(outcome: CommandOutcome) -> Dict[str, Any]:
-    """By election the number of the last event that was shown, or the terms."""
-    elections = as_dict(outcome.document.get("elections"))
-    told = ((name, found.get("last") if isinstance(found, dict) else found) for name, found in elections.items())
-    return {name: found for name, found in told if found}
-
-
-def _asked(ask: Ask) -> CommandOutcome:
+def _asked(ask: Ask, reader: Reader) -> CommandOutcome:
     try:
-        return ask()
+        return ask(reader)
     except Trouble as trouble:
         return failure(trouble.status, "; ".join(trouble.lines))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
@@ -12,6 +11,7 @@ from supervisor_zkelect.core.history import rows as rows_of
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import table, times
 from supervisor_zkelect.operators.outcome import DONE, USAGE, VERSION, CommandOutcome, failure
+from supervisor_zkelect.operators.reader import Reader
 from supervisor_zkelect.operators.show import refused, shown
 from supervisor_zkelect.operators.table import PLAIN, WIDE, Column, Screen
 from supervisor_zkelect.operators.view import as_dict, as_dicts, as_text, is_number
@@ -44,15 +44,16 @@ class _Row(NamedTuple):
 
 
 def history(
-    answers: Mapping[str, Dict[str, Any]], screen: Screen = PLAIN, given: Mapping[str, Any] = {}, now: float = 0.0
+    answers: Mapping[str, Dict[str, Any]], screen: Screen = PLAIN, given: Mapping[str, Any] = {}, now: float = 0.0,
+    reader: Optional[Reader] = None,
 ) -> CommandOutcome:
     """The last terms of elections, the latest first, with what each step took. answers: by election. given: since, limit,
-    follow and steps, as they were said; with follow the latest stands last, and `after` has the terms that were shown, and
-    `shown` is true where the heading was. now: seconds since 1970, 0 for now."""
+    follow and steps, as they were said; with follow the latest stands last. now: seconds since 1970, 0 for now. reader: who looks
+    on; None for nobody."""
     wrong = misread(given)
     if wrong:
         return failure(USAGE, wrong)
-    now = now or time.time()
+    now, reader = now or time.time(), reader or Reader()
     earliest = times.since(str(given["since"]), now) if given.get("since") else None
     rows: List[_Row] = []
     said: List[str] = []
@@ -64,16 +65,19 @@ def history(
         if terms and answer.get("abandoned") is True:
             terms[0] = {**terms[0], "abandoned": True}
         most = int(given.get("limit") or (MOST if earliest is not None else USUAL))
-        found, count = _rows(name, terms[:most], answer, given, now, earliest)
+        found, count = _rows(name, terms[:most], answer, given, now, earliest, reader)
         document["elections"][name] = terms[:count]
         rows += found[::-1] if given.get("follow") else found
-        if not count and not given.get("shown"):
+        if not count and not reader.headed:
             rows.append(_Row([printable(name), "-", "nobody", "-", "-", "-"]))
-        said += _said(name, answer, given, now)
-    return CommandOutcome(DONE, (*_lines(rows, screen, given, len(answers) == 1), *said), document)
+        copied = answer.get("copied")
+        if is_number(copied):
+            document.setdefault("copied", {})[name] = copied
+            said += [_copy(name, answer, copied, now)] * (reader.copies.get(name) != copied)
+    return CommandOutcome(DONE, (*_lines(rows, screen, given, len(answers) == 1, reader.headed), *said), document)
 
 
-def _lines(rows: Sequence[_Row], screen: Screen, given: Mapping[str, Any], alone: bool) -> List[str]:
+def _lines(rows: Sequence[_Row], screen: Screen, given: Mapping[str, Any], alone: bool, headed: bool) -> List[str]:
     """The steps have columns of their own where there is room; else they stand below with --steps."""
     whole = table.blocks([*_COLUMNS[:-1], *map(Column, _STEPS), _COLUMNS[-1]], [row.whole for row in rows])
     if screen.width is None or max(table.breadth(line) for block in whole for line in block) <= screen.width:
@@ -83,7 +87,7 @@ def _lines(rows: Sequence[_Row], screen: Screen, given: Mapping[str, Any], alone
         first = 1 if alone and screen.width < WIDE else 0
         below = [row.steps for row in rows] if given.get("steps") else ()
         blocks = table.blocks(_COLUMNS[first:], [row.cells[first:] for row in rows], screen, below)
-    return [line for block in blocks[1 if given.get("shown") else 0:] for line in block]
+    return [line for block in blocks[1 if headed else 0:] for line in block]
 
 
 def misread(given: Mapping[str, Any]) -> str:
@@ -96,11 +100,10 @@ def misread(given: Mapping[str, Any]) -> str:
 
 def _rows(
     name: str, terms: List[Dict[str, Any]], answer: Mapping[str, Any], given: Mapping[str, Any], now: float,
-    earliest: Optional[float],
+    earliest: Optional[float], reader: Reader,
 ) -> Tuple[List[_Row], int]:
     """The rows of these terms, and of how many of them they are. Who follows sees a term again when something of it is new."""
     found: List[_Row] = []
-    told = {_key(one) for one in as_dicts(as_dict(given.get("after")).get(name))}
     copied = answer.get("copied")
     for number, row in enumerate(rows_of(terms)):
         moments = as_dict(terms[number].get("ended")).values()
@@ -109,7 +112,7 @@ def _rows(
         # What still goes on, or ended since, counts.
         if earliest is not None and max(row.since or 0, ended or 0) < earliest and not goes_on:
             return found, number
-        if _key(terms[number]) in told:
+        if reader.knows(name, terms[number]):
             continue
         abandoned = terms[number].get("abandoned") is True
         served = "unknown" if abandoned else _served(row, goes_on, given, now, copied if is_number(copied) else None)
@@ -122,11 +125,6 @@ def _rows(
             at, told_why = times.moment(moment), shown(why)
             found.append(_Row([printable(name), str(row.token), shown(row.node), at, "restarted", told_why], _steps(steps)))
     return found, len(terms)
-
-
-def _key(term: Mapping[str, Any]) -> str:
-    """What a term is known by, with all that is known of it."""
-    return json.dumps(term, sort_keys=True)
 
 
 def _served(row: kept.TermRow, goes_on: bool, given: Mapping[str, Any], now: float, copied: Optional[float]) -> str:
@@ -143,19 +141,10 @@ def _served(row: kept.TermRow, goes_on: bool, given: Mapping[str, Any], now: flo
     return "goes on" if given.get("follow") else duration(max(0.0, now - row.since))
 
 
-def _said(name: str, answer: Dict[str, Any], given: Mapping[str, Any], now: float) -> List[str]:
-    """That the answer is a copy. Who follows is told once of each copy."""
-    if not is_number(answer.get("copied")):
-        return []
-    key = f"copy of {name}"
-    if given.get("follow"):
-        known = given.get(key)
-        if isinstance(given, dict):
-            given[key] = answer["copied"]
-        if known == answer["copied"]:
-            return []
-    at = times.with_age(answer["copied"], now)
-    return [f"{printable(name)}: this node's copy of {at}, as ZooKeeper does not tell: {as_text(answer.get('why'))}"]
+def _copy(name: str, answer: Dict[str, Any], copied: float, now: float) -> str:
+    """That the answer is a copy."""
+    at = times.with_age(copied, now)
+    return f"{printable(name)}: this node's copy of {at}, as ZooKeeper does not tell: {as_text(answer.get('why'))}"
 
 
 def _steps(steps: Sequence[Tuple[str, float]]) -> str:

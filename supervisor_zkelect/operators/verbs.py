@@ -23,6 +23,7 @@ from supervisor_zkelect.operators.outcome import (
     CommandOutcome,
     told,
 )
+from supervisor_zkelect.operators.reader import Reader
 from supervisor_zkelect.operators.table import PLAIN, Screen, wrapped
 from supervisor_zkelect.operators.view import View
 
@@ -46,7 +47,7 @@ class Reply(NamedTuple):
 
     view: of the node. election: the one that was named, or None. answers: the listener's, by election, "" where the whole node
     was asked; empty where it was not asked. screen: where it is shown. call: supervisord's methods, as `ask.Call`; None where
-    ZooKeeper was asked, from any host. given: what was said with the verb.
+    ZooKeeper was asked, from any host. given: what was said with the verb. reader: who looks on; None for who looks once.
     """
 
     view: View
@@ -55,6 +56,7 @@ class Reply(NamedTuple):
     screen: Screen = PLAIN
     call: Any = None
     given: Mapping[str, Any] = {}
+    reader: Optional[Reader] = None
 
 
 class Flag(NamedTuple):
@@ -167,7 +169,7 @@ def _simulate(reply: Reply) -> CommandOutcome:
 def _events(reply: Reply) -> CommandOutcome:
     from supervisor_zkelect.operators import happenings
 
-    return happenings.events(reply.answers, reply.screen, reply.given)
+    return happenings.events(reply.answers, reply.screen, reply.given, reader=reply.reader)
 
 
 def _orders(reply: Reply) -> CommandOutcome:
@@ -238,7 +240,8 @@ _ROWS = (
     ),
     Verb(
         "history", "show the last terms: who led, why each ended, what each step took",
-        lambda reply: terms.history(reply.answers, reply.screen, reply.given), wait=15.0, timed=True, each=True, afar=True,
+        lambda reply: terms.history(reply.answers, reply.screen, reply.given, reader=reply.reader),
+        wait=15.0, timed=True, each=True, afar=True,
         options=(
             Flag("--since", "since", "only those that went on after that: a time, or how long ago, as 2h", "TIME"),
             Flag("--limit", "limit", f"so many at most; {history.USUAL} by default", "N"),

@@ -9,6 +9,7 @@ from supervisor_zkelect.core import journal
 from supervisor_zkelect.core.journal import News
 from supervisor_zkelect.operators import happenings, live
 from supervisor_zkelect.operators.outcome import DONE, UNKNOWN, USAGE
+from supervisor_zkelect.operators.reader import Reader
 from supervisor_zkelect.operators.table import PLAIN, Screen, breadth
 
 NOW = 1_764_451_800.0
@@ -22,8 +23,8 @@ def answer(count, czxid=0x7F, first=1):
     return {**found, "events": [one for one in found["events"] if one["counter"] >= first]}
 
 
-def shown(found, **given):
-    return happenings.events({"orders": found}, PLAIN, given, NOW)
+def shown(found, reader=None, **given):
+    return happenings.events({"orders": found}, PLAIN, given, NOW, reader)
 
 
 def numbers(outcome):
@@ -39,11 +40,17 @@ def test_events_are_shown_with_number_time_and_cause():
 
 @pytest.mark.parametrize("given, left", [
     ({}, range(11, 61)), ({"limit": "3"}, range(58, 61)), ({"since": "60s"}, range(40, 61)), ({"since": "7f.58"}, [59, 60]),
-    ({"after": {"orders": "7f.59"}}, [60]), ({"after": {"orders": "7f.60"}}, []), ({"after": {"another": "7f.60"}}, range(11, 61)),
     ({"since": "60s", "limit": "2"}, [59, 60]),
 ])
 def test_as_many_are_shown_as_are_wanted(given, left):
     assert numbers(shown(answer(60), **given)) == [f"7f.{one}" for one in left]
+
+
+@pytest.mark.parametrize("saw, left", [({"orders": "7f.59"}, [60]), ({"orders": "7f.60"}, []), ({"another": "7f.60"}, range(11, 61))])
+def test_who_looks_on_is_shown_what_is_new(saw, left):
+    reader = Reader()
+    reader.saw({"elections": {name: {"last": last} for name, last in saw.items()}})
+    assert numbers(shown(answer(60), reader)) == [f"7f.{one}" for one in left]
 
 
 def test_what_is_missed_is_told():
@@ -88,8 +95,8 @@ def test_they_are_in_the_order_of_time_with_the_numbers_of_their_noting():
 def test_following_has_one_heading(width):
     given, stream, left = {"follow": True}, io.StringIO(), [answer(2), answer(2), answer(3), answer(60)]
 
-    def ask():
-        return happenings.events({"orders": left.pop(0)}, Screen(width), given, NOW)
+    def ask(reader):
+        return happenings.events({"orders": left.pop(0)}, Screen(width), given, NOW, reader)
 
     def pause(seconds):
         if not left:
@@ -108,8 +115,8 @@ def test_following_shows_each_once_and_what_was_missed():
     given, stream = {"follow": True}, io.StringIO()
     left = [answer(2), answer(3), answer(60, first=30)]
 
-    def ask():
-        return shown(left.pop(0), **given)
+    def ask(reader):
+        return shown(left.pop(0), reader, **given)
 
     def pause(seconds):
         if not left:

@@ -2,12 +2,16 @@
 
 import io
 import json
+from types import MappingProxyType
 
 import pytest
 
-from supervisor_zkelect.operators import cli, live, table, terms
+from supervisor_zkelect.operators import ask, cli, live, table, terms
 from supervisor_zkelect.operators.outcome import DONE, UNKNOWN, USAGE, CommandOutcome, Trouble, failure
 from tests.unit.core.test_history import long_term
+from tests.unit.operators.test_happenings import answer as events
+from tests.unit.operators.test_show_and_ask import STANDBY, Peer
+from tests.unit.operators.test_show_and_ask import answer as report
 
 
 class Terminal(io.StringIO):
@@ -19,7 +23,7 @@ def outcomes(*found):
     """What is answered, one after the other; then Ctrl-C."""
     left = list(found)
 
-    def ask():
+    def ask(reader):
         one = left.pop(0)
         if isinstance(one, Exception):
             raise one
@@ -105,15 +109,15 @@ def history(*tokens):
 def followed(*answers, screen=None):
     """What is told to who follows a history, of which each answer is a list of terms, or what is wrong; a second passes
     between two."""
-    left, given, stream, now = list(answers), {"follow": True}, io.StringIO(), [5000.0]
+    left, given, stream, now = list(answers), MappingProxyType({"follow": True}), io.StringIO(), [5000.0]
 
-    def ask():
+    def ask(reader):
         found = left.pop(0)
         now[0] += 1
         if isinstance(found, CommandOutcome):
             return found
         found = found if isinstance(found, dict) else {"ok": True, "terms": found}
-        return terms.history({"orders": found}, screen or table.PLAIN, given, now[0])
+        return terms.history({"orders": found}, screen or table.PLAIN, given, now[0], reader)
 
     def pause(seconds):
         if not left:
@@ -150,6 +154,28 @@ def test_a_copy_is_told_once():
     copy = {"ok": True, "terms": [long_term(7)], "copied": 4000.0, "why": "no answer"}
     lines = followed([long_term(7)], copy, copy, copy)
     assert len([line for line in lines if "this node's copy" in line]) == 1
+
+
+@pytest.mark.parametrize("verb, told", [
+    ("history", lambda token: {"ok": True, "terms": [long_term(one) for one in range(token, 0, -1)]}),
+    ("events", lambda count: events(count)),
+])
+def test_what_was_shown_is_no_part_of_what_is_asked(verb, told):
+    """With it the question would be too long for supervisord after some hundred terms, and nothing would be shown again."""
+    left, given, stream = [60, 60, 61], {"follow": True, "limit": "1000"}, io.StringIO()
+    peer = Peer(report({"orders": STANDBY}), {})
+
+    def ask_again(reader):
+        peer.answers[verb] = told(left.pop(0))
+        return ask.run(verb, peer, given=given, reader=reader)
+
+    def pause(seconds):
+        if not left:
+            raise KeyboardInterrupt
+
+    live.run(ask_again, given, False, stream, pause)
+    assert {args[-1] for method, *args in peer.asked if args[:1] == [verb] and method == "zkelect.request"} == {json.dumps(given)}
+    assert len(stream.getvalue().splitlines()) == 1 + 61 + 1, "the heading, each once, and Ctrl-C"
 
 
 def test_terms_as_json_come_a_line_each():

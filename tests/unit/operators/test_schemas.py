@@ -166,7 +166,7 @@ EVENTS = journal.amended(b"", "a", [journal.News(1.0, journal.ROLE, "standby -> 
 DONE_ANSWERS = [
     ("list", OVERVIEW.document()), ("why", {**WHOLE, "terms": TERMS}), ("events", {"ok": True, **journal.document(9, EVENTS)}),
     ("members", members()), ("history", {"ok": True, "terms": TERMS}),
-    ("history", {"ok": True, "terms": TERMS, "abandoned": True}),
+    ("history", {"ok": True, "terms": TERMS, "abandoned": True}), ("history", {"ok": True, "terms": TERMS, "copied": 9.0, "why": "silent"}),
     ("resign", {"ok": True, "exit": 0, "text": "b leads now", "node": "b", "address": "b:1", "seconds": 0.25}),
     *((verb, given(True, 0, "done")) for verb in ("switchover", "maintenance", "restart", "orders")),
     ("reload", {"ok": True, "exit": 0, "text": "in use", "lines": ["a -> b"]}),

@@ -1,0 +1,40 @@
+"""What somebody who looks on was shown already, so that he is told the news only. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, Mapping, Set
+
+from supervisor_zkelect.operators.view import as_dict, as_dicts
+
+
+class Reader:
+    """One who looks on (`live.run`), or who looks once and was shown nothing before.
+
+    headed: whether he was shown a heading. numbers: by election that of the last event which he was shown. copies: by election of
+    when the copy of its history was, in seconds since 1970, where one was shown last in its place.
+    """
+
+    def __init__(self) -> None:
+        self.headed = False
+        self.numbers: Dict[str, str] = {}
+        self.copies: Dict[str, float] = {}
+        self._terms: Dict[str, Set[str]] = {}
+
+    def saw(self, document: Mapping[str, Any]) -> None:
+        """He was shown all of this document, of `history` or of `events`."""
+        self.headed = True
+        self.copies.update(as_dict(document.get("copied")))
+        for name, found in as_dict(document.get("elections")).items():
+            self._terms.setdefault(name, set()).update(map(_key, as_dicts(found)))
+            last = as_dict(found).get("last")
+            if isinstance(last, str):
+                self.numbers[name] = last
+
+    def knows(self, election: str, term: Mapping[str, Any]) -> bool:
+        """Whether he was shown this term, with all that is known of it now."""
+        return _key(term) in self._terms.get(election, ())
+
+
+def _key(term: Mapping[str, Any]) -> str:
+    return json.dumps(term, sort_keys=True)
