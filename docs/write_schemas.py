@@ -59,9 +59,11 @@ V = {"const": 1, "description": "version of the document"}
 EXIT = _is("integer", "the command's exit status", enum=[*range(8), 130])
 BOOT, EPOCH = "seconds since boot", "seconds since 1970, by the clock of the node that wrote it"
 
+UNREAD = _map(_text("why"), "the elections that cannot be read, by name; absent where all can")
+
 ERROR = _object({
     "v": V, "exit": EXIT, "error": _text("what went wrong, in one line"), "ok": {"const": False}, "text": _text("the same"),
-    "election": _text("in which election"),
+    "election": _text("in which election"), "unread": UNREAD,
 }, ["v", "exit", "error"], "The command could not do what was asked.")
 """What each of them prints instead, where it fails."""
 
@@ -125,7 +127,7 @@ ROLE = _object({
 
 def _by_election(of: Schema, **more: Schema) -> Schema:
     """more: what is there at times only."""
-    return _object({"v": V, "exit": EXIT, "elections": _map(of, "by name"), **more}, ["v", "exit", "elections"])
+    return _object({"v": V, "exit": EXIT, "elections": _map(of, "by name"), "unread": UNREAD, **more}, ["v", "exit", "elections"])
 
 
 LIST = _object({"v": V, "exit": EXIT, "elections": _map(_object({
@@ -145,8 +147,9 @@ LIST = _object({"v": V, "exit": EXIT, "elections": _map(_object({
     "changed": _is("integer", "when the ack was written last; milliseconds since 1970, by ZooKeeper's clock", True),
     "paused": _text("a pause that stands, in words, or empty; null where a listener of an older version answers", True),
     "left_out": _is("integer", "nodes that are gone and not listed, as there are too many"),
-}), "by name"), "left_out": _is("integer", "elections that are not listed, as there are too many; absent for none")},
-    ["v", "exit", "elections"])
+}), "by name"), "unread": UNREAD,
+    "left_out": _is("integer", "elections that are not listed, as there are too many; absent for none"),
+}, ["v", "exit", "elections"])
 
 _PLAYED: Dict[str, Schema] = {
     "leader": _text("who is primary then; null for nobody", True),
@@ -175,7 +178,7 @@ SIMULATE = _object({"v": V, "exit": EXIT, "elections": _map({"anyOf": [
             "time": _is("number", EPOCH), "at": _is("number", "seconds after the first"), "says": _text("what happened"),
         }), "in order"),
     }, None, "with --term"),
-]}, "by name")})
+]}, "by name"), "unread": UNREAD}, ["v", "exit", "elections"])
 
 EVENTS = _by_election(_object({
     "events": _list(_object({
@@ -292,8 +295,8 @@ RELOAD = _object({
 CHECK = _object({
     "v": V, "exit": EXIT, "ok": _is("boolean", "whether nothing is wrong"),
     "problems": _list(_text(""), "what is wrong, a line each"),
-    "notes": _list(_text(""), "what is no problem and worth knowing, a line each"),
-})
+    "notes": _list(_text(""), "what is no problem and worth knowing, a line each"), "unread": UNREAD,
+}, ["v", "exit", "ok", "problems", "notes"])
 
 PRIMARY = _object({
     "v": V, "exit": EXIT, "election": _text("which election"), "address": _text("the primary's; null where nobody is", True),

@@ -6,19 +6,19 @@ from typing import Any, Dict, List, Mapping
 
 from supervisor_zkelect.core import outlook
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.operators import overview
+from supervisor_zkelect.operators import overview, unread
 from supervisor_zkelect.operators.outcome import DONE, ERROR, VERSION, CommandOutcome
-from supervisor_zkelect.operators.show import refused
 from supervisor_zkelect.operators.view import as_dicts
 
 
 def check(answers: Mapping[str, Dict[str, Any]]) -> CommandOutcome:
     """A line for each problem: nodes that are missing, that differ, or that could not lead. answers: by election."""
+    refused = unread.refusal(answers)
+    if refused:
+        return refused
     problems: List[str] = []
     notes: List[str] = []
-    for name, answer in answers.items():
-        if answer.get("ok") is not True:
-            return refused(answer, {**answer, "v": VERSION, "election": name})
+    for name, answer in unread.readable(answers).items():
         seen = outlook.cluster(answer)
         wrong = [] if seen.primary else [outlook.standing(seen, "")]
         wrong += outlook.hindrances(seen, "")
@@ -30,10 +30,10 @@ def check(answers: Mapping[str, Dict[str, Any]]) -> CommandOutcome:
         problems += [f"[election:{printable(name)}] {printable(line)}" for line in kept]
         notes += [f"[election:{printable(name)}] {printable(line)}" for line in [*ordered, *_versions(answer)]]
         notes += overview.left_out(name, answer)
-    status = ERROR if problems else DONE
-    lines = [*problems, *(f"note: {note}" for note in notes), *["no problem found"] * (not problems)]
-    document = {"v": VERSION, "exit": status, "ok": not problems, "problems": problems, "notes": notes}
-    return CommandOutcome(status, tuple(lines), document)
+    status, fine = ERROR if problems else DONE, not problems and len(unread.readable(answers)) == len(answers)
+    lines = [*problems, *(f"note: {note}" for note in notes), *["no problem found"] * fine]
+    document = {"v": VERSION, "exit": status, "ok": fine, "problems": problems, "notes": notes}
+    return unread.beside(CommandOutcome(status, tuple(lines), document), answers)
 
 
 def _versions(answer: Dict[str, Any]) -> List[str]:

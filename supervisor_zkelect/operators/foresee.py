@@ -7,9 +7,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from supervisor_zkelect.core import figures, nodes, outlook, rehearsal
 from supervisor_zkelect.core.history import rows as rows_of
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.operators import table, times, words
+from supervisor_zkelect.operators import table, times, unread, words
 from supervisor_zkelect.operators.outcome import DONE, ERROR, USAGE, VERSION, CommandOutcome, failure
-from supervisor_zkelect.operators.show import refused
 from supervisor_zkelect.operators.table import BAD, GOOD, WATCH, Screen
 from supervisor_zkelect.operators.view import View, as_dict, as_text, is_number
 
@@ -43,8 +42,7 @@ def why(answers: Mapping[str, Dict[str, Any]], view: Optional[View], screen: Scr
             known = words.line(view, name) if view is not None and not view.doubt(name) else ""
             # What the node knows by itself is told without ZooKeeper, too.
             lines += [f"{printable(name)}: this node says: {known}"] * bool(known)
-            outcome = refused(answer, {**answer, "v": VERSION, "election": name})
-            return outcome._replace(lines=tuple(lines))
+            continue
         node = str(given.get("node") or answer.get("here") or "")
         seen = outlook.cluster(answer)
         if given.get("node") and seen.peer(node) is None:
@@ -59,9 +57,13 @@ def why(answers: Mapping[str, Dict[str, Any]], view: Optional[View], screen: Scr
             "next": said.next or None, "basis": said.basis, "hindrances": list(said.hindrances), "coming": said.coming or None,
             "faults": {one.fault: _case(one) for one in said.cases},
         }
+    outcome = unread.refusal(answers)
+    if outcome:
+        return outcome._replace(lines=tuple(lines))
+    outcome = CommandOutcome(DONE, tuple(lines), document)
     if unknown and not document["elections"]:
-        return failure(USAGE, unknown[0])
-    return CommandOutcome(DONE, tuple(lines), document)
+        outcome = failure(USAGE, unknown[0])
+    return unread.beside(outcome, answers, screen)
 
 
 def _unknown(name: str, seen: outlook.ElectionView, node: str) -> str:
@@ -101,12 +103,13 @@ def simulate(answers: Mapping[str, Dict[str, Any]], screen: Screen, given: Mappi
         return failure(USAGE, f"--fault {fault} is no fault; there are: {', '.join(FAULTS)}")
     if term and not str(term).isdecimal():
         return failure(USAGE, f"--term {term} is not the token of a term; zkelect history shows them")
+    refused = unread.refusal(answers)
+    if refused:
+        return refused
     lines: List[str] = []
     failed: List[CommandOutcome] = []
     document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
-    for name, answer in answers.items():
-        if answer.get("ok") is not True:
-            return refused(answer, {**answer, "v": VERSION, "election": name})
+    for name, answer in unread.readable(answers).items():
         seen = outlook.cluster(answer)
         told = _replayed(seen.terms, int(str(term))) if term else _rehearsed(
             name, seen, str(fault), str(given.get("node") or "")
@@ -117,9 +120,8 @@ def simulate(answers: Mapping[str, Dict[str, Any]], screen: Screen, given: Mappi
             continue
         lines += [f"{printable(name)}: {told.lines[0]}", *told.lines[1:]]
         document["elections"][name] = told.document
-    if failed and not document["elections"]:
-        return failed[0]
-    return CommandOutcome(DONE, tuple(part for line in lines for part in table.wrapped(line, screen.width)), document)
+    outcome = CommandOutcome(DONE, tuple(part for line in lines for part in table.wrapped(line, screen.width)), document)
+    return unread.beside(failed[0] if failed and not document["elections"] else outcome, answers, screen)
 
 
 def _rehearsed(name: str, seen: outlook.ElectionView, fault: str, node: str) -> CommandOutcome:

@@ -7,10 +7,9 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core import journal
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.operators import table, times
+from supervisor_zkelect.operators import table, times, unread
 from supervisor_zkelect.operators.outcome import DONE, USAGE, VERSION, CommandOutcome, failure
 from supervisor_zkelect.operators.reader import Reader
-from supervisor_zkelect.operators.show import refused
 from supervisor_zkelect.operators.table import BAD, FAINT, PLAIN, WATCH, WIDE, Cell, Column, Screen
 
 SINCE = f"{times.SINCE}; or the number of an event"
@@ -38,12 +37,13 @@ def events(
         return failure(USAGE, f"--since {since}: give {SINCE}")
     if limit and not (limit.isdecimal() and 0 < int(limit) <= MOST):
         return failure(USAGE, f"--limit {limit} is not a number of events from 1 to {MOST}")
+    refused = unread.refusal(answers)
+    if refused:
+        return refused
     rows: List[Sequence[str]] = []
     said: List[str] = []
     document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
-    for name, answer in answers.items():
-        if answer.get("ok") is not True:
-            return refused(answer, {**answer, "v": VERSION, "election": name})
+    for name, answer in unread.readable(answers).items():
         last = journal.number(reader.numbers.get(name, "")) or number
         found, missed, latest = _found(answer, last, moment if number is None else None)
         most = int(limit) if limit else journal.USUAL if not (since or last) else len(found)
@@ -61,7 +61,8 @@ def events(
     first = 1 if len(answers) == 1 and screen.width is not None and screen.width < WIDE else 0
     head, *blocks = table.blocks(_COLUMNS[first:], [row[first:] for row in rows], screen)
     lines = [] if reader.headed else head
-    return CommandOutcome(DONE, (*said, *lines, *(line for block in blocks for line in block)), document)
+    outcome = CommandOutcome(DONE, (*said, *lines, *(line for block in blocks for line in block)), document)
+    return unread.beside(outcome, answers, screen, reader)
 
 
 def _found(

@@ -8,7 +8,7 @@ from typing import Any, Dict, Mapping, Optional, Sequence
 
 from supervisor_zkelect.core import history
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.operators import remote
+from supervisor_zkelect.operators import remote, unread
 from supervisor_zkelect.operators.outcome import UNKNOWN, USAGE, CommandOutcome, Trouble
 from supervisor_zkelect.operators.reader import Reader
 from supervisor_zkelect.operators.table import Screen
@@ -50,6 +50,9 @@ class Afar:
         if meant.left_out and verb.name != "list":
             raise remote.too_many(root)
         answers = self._read(verb.name, root, meant.names, given)
+        if answers and not unread.readable(answers):
+            name, answer = next(iter(answers.items()))
+            raise Trouble(UNKNOWN, f"unknown: {name}: {answer['text']}")
         outcome = verb.show(Reply(NOWHERE, self._election, answers, screen, None, given, reader))
         if not meant.left_out or outcome.error:
             return outcome
@@ -66,7 +69,7 @@ class Afar:
         return found
 
     def _read(self, verb: str, root: str, names: Sequence[str], given: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
-        """What stands in each election."""
+        """What stands in each election, or why that cannot be read."""
         with ThreadPoolExecutor(_TOGETHER) as threads:
             answers = threads.map(lambda one: self._answer(verb, root, one, given), names)
             return dict(zip(names, answers))
@@ -87,4 +90,4 @@ class Afar:
             terms = elector.terms(history.KEPT if given.get("term") else history.LATELY)
             return {**elector.overview().document(whole=True), "terms": terms}
         except ElectionError as error:
-            raise Trouble(UNKNOWN, f"unknown: {name}: {in_short(error)}") from None
+            return {"ok": False, "exit": UNKNOWN, "text": in_short(error)}

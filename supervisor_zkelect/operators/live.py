@@ -41,11 +41,11 @@ def run(
     ask: is handed what was shown already; may raise Trouble. pause: waits for so many seconds.
     """
     reader = Reader()
-    view = _Lines(as_json, stream) if given.get("follow") else _Picture(as_json, stream)
+    view = _Lines(as_json, stream, reader) if given.get("follow") else _Picture(as_json, stream)
     try:
         while True:
             outcome = _asked(ask, reader)
-            if outcome.exit == USAGE and not view.shown:
+            if outcome.error and outcome.exit == USAGE and not view.shown:
                 return outcome
             if view.show(outcome):
                 return CommandOutcome(DONE, (), {})
@@ -128,8 +128,9 @@ class _Picture(_View):
 class _Lines(_View):
     """Lines as they come. A command that is told what was shown tells the news only."""
 
-    def __init__(self, as_json: bool, stream: Any) -> None:
+    def __init__(self, as_json: bool, stream: Any, reader: Reader) -> None:
         super().__init__(as_json, stream)
+        self._reader = reader
         self._known: Set[str] = set()
         self._away_told = ""
 
@@ -151,7 +152,8 @@ class _Lines(_View):
         lines = [json.dumps({"election": name, **one}) for name, found in elections.items() for one in _each(found)]
         fresh = [line for line in lines if line not in self._known]
         self._known.update(fresh)
-        return fresh
+        unread = self._reader.unknown(as_dict(outcome.document.get("unread")))
+        return [*fresh, *(json.dumps({"election": name, "unread": why}) for name, why in unread.items())]
 
 
 def _each(found: Any) -> List[Dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 from supervisor_zkelect.core import roles
 from supervisor_zkelect.core.untrusted import cut, printable
-from supervisor_zkelect.operators.outcome import CANNOT, DONE, CommandOutcome, Trouble
+from supervisor_zkelect.operators.outcome import CANNOT, CommandOutcome, Trouble
 from supervisor_zkelect.operators.outcome import UNKNOWN as NOT_KNOWN
 from supervisor_zkelect.operators.view import as_dict, as_dicts, as_text, is_number
 from supervisor_zkelect.operators.words import duration
@@ -64,6 +64,10 @@ def judge(
         for name, one in sorted(as_dict(listed.get("elections")).items())
     ]
     seen = len(found)
+    for name, why in sorted(as_dict(listed.get("unread")).items()):
+        troubles = [(UNKNOWN, f"it cannot be read: {_safe(why)}"), *_of_node(as_dict(parts.get(name)))]
+        troubles.sort(key=lambda trouble: -_RANKS.index(trouble[0]))
+        found.append(PluginResult(troubles[0][0], f"{name}: {', '.join(text for _, text in troubles)}"))
     mistakes = as_dict(own.get("config_trouble"))
     if mistakes:
         found.append(PluginResult(WARNING, "this node's file has mistakes, and it goes on with what it had: see zkelect role"))
@@ -205,7 +209,7 @@ def _found(arguments: argparse.Namespace) -> List[PluginResult]:
 
 
 def _judged(listed: CommandOutcome, own: Dict[str, Any], limits: Limits) -> List[PluginResult]:
-    if listed.exit == DONE:
+    if not listed.error:
         return judge(listed.document, own, limits)
     found = [PluginResult(UNKNOWN, f"the cluster cannot be seen: {_plain(listed.error)}")]
     for name, one in as_dict(own.get("elections")).items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, NamedTuple, Tuple
+from typing import Any, Dict, Iterable, Mapping, NamedTuple, Tuple
 
 from supervisor_zkelect.core.untrusted import printable
 
@@ -46,6 +46,18 @@ MEANINGS = told({**USUAL, **OF_A_ROLE, DONE: f"{OF_A_ROLE[DONE]}, or the command
 
 #: Version of the documents that --json prints.
 VERSION = 1
+
+
+#: Those of one thing that was done in several elections, from the best to the worst; all others stand before INTERRUPTED.
+_WORSE = (DONE, UNDER_WAY, UNKNOWN)
+
+
+def worst(statuses: Iterable[int]) -> int:
+    """The exit status of what was done in several elections. statuses: of each, of one at least."""
+    def rank(status: int) -> int:
+        return _WORSE.index(status) if status in _WORSE else len(_WORSE) + (status == INTERRUPTED)
+
+    return max(statuses, key=rank)
 
 
 class CommandOutcome(NamedTuple):

@@ -9,9 +9,9 @@ import time
 from typing import Any, Dict, List, Mapping, Sequence
 
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.operators import table, times
+from supervisor_zkelect.operators import table, times, unread
 from supervisor_zkelect.operators.outcome import DONE, USAGE, VERSION, CommandOutcome, failure
-from supervisor_zkelect.operators.show import refused, shown
+from supervisor_zkelect.operators.show import shown
 from supervisor_zkelect.operators.table import BAD, FAINT, GOOD, PLAIN, WATCH, Cell, Column, Screen
 from supervisor_zkelect.operators.view import as_dict, as_dicts, as_text, is_number
 from supervisor_zkelect.operators.words import duration
@@ -36,12 +36,13 @@ def listed(
     key, colon, value = (part.strip() for part in tag.partition(":"))
     if tag and not key:
         return failure(USAGE, f"--tag {tag}: write KEY:VALUE, or KEY for any value")
+    refused = unread.refusal(answers)
+    if refused:
+        return refused
     rows: List[Sequence[str]] = []
     document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
     said: List[str] = []
-    for name, answer in answers.items():
-        if answer.get("ok") is not True:
-            return refused(answer, {**answer, "v": VERSION, "election": name})
+    for name, answer in unread.readable(answers).items():
         found = as_dicts(answer.get("nodes"))
         if tag:
             found = [one for one in found if _has(as_dict(one.get("tags")), key, value, bool(colon))]
@@ -65,7 +66,7 @@ def listed(
         said.append(f"no node has the tag {printable(tag)}; write KEY:VALUE, or KEY for any value")
     if len(answers) == 1:
         said += _changed(next(iter(answers.values())), now)
-    return CommandOutcome(DONE, (*lines, *said), document)
+    return unread.beside(CommandOutcome(DONE, (*lines, *said), document), answers, screen)
 
 
 def _has(tags: Dict[str, Any], key: str, value: str, valued: bool) -> bool:
@@ -106,15 +107,16 @@ def _changed(answer: Dict[str, Any], now: float) -> List[str]:
 
 def members(answers: Mapping[str, Dict[str, Any]], screen: Screen = PLAIN) -> CommandOutcome:
     """The queues of elections, in order. answers: by election."""
+    refused = unread.refusal(answers)
+    if refused:
+        return refused
     columns = (
         Column("ELECTION"), Column("PLACE"), Column("NODE"), Column("ADDRESS", 0, 12), Column("PROPOSAL", 8), Column("TOKEN", 7),
         Column("NOTE"),
     )
     rows: List[Sequence[str]] = []
     document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
-    for name, answer in answers.items():
-        if answer.get("ok") is not True:
-            return refused(answer, {**answer, "v": VERSION, "election": name})
+    for name, answer in unread.readable(answers).items():
         found = as_dicts(answer.get("members"))
         document["elections"][name] = found
         for member in found:
@@ -125,4 +127,4 @@ def members(answers: Mapping[str, Dict[str, Any]], screen: Screen = PLAIN) -> Co
             rows.append([printable(name), "-", "nobody", "-", "-", "-", ""])
         if answer.get("left_out"):
             rows.append([printable(name), "-", f"and {as_text(answer['left_out'])} more", "-", "-", "-", ""])
-    return CommandOutcome(DONE, tuple(table.lines(columns, rows, screen)), document)
+    return unread.beside(CommandOutcome(DONE, tuple(table.lines(columns, rows, screen)), document), answers, screen)

@@ -12,24 +12,31 @@ class Reader:
     """One who looks on (`live.run`), or who looks once and was shown nothing before.
 
     headed: whether he was shown a heading. numbers: by election that of the last event which he was shown. copies: by election of
-    when the copy of its history was, in seconds since 1970, where one was shown last in its place.
+    when the copy of its history was, in seconds since 1970, where one was shown last in its place. unread: by election why it
+    could not be read, as he was told last; none of those that he was told of since.
     """
 
     def __init__(self) -> None:
         self.headed = False
         self.numbers: Dict[str, str] = {}
         self.copies: Dict[str, float] = {}
+        self.unread: Dict[str, str] = {}
         self._terms: Dict[str, Set[str]] = {}
 
     def saw(self, document: Mapping[str, Any]) -> None:
         """He was shown all of this document, of `history` or of `events`."""
         self.headed = True
+        self.unread = as_dict(document.get("unread"))
         self.copies.update(as_dict(document.get("copied")))
         for name, found in as_dict(document.get("elections")).items():
             self._terms.setdefault(name, set()).update(map(_key, as_dicts(found)))
             last = as_dict(found).get("last")
             if isinstance(last, str):
                 self.numbers[name] = last
+
+    def unknown(self, unread: Mapping[str, str]) -> Dict[str, str]:
+        """Of these elections those of which he was not told that, and why. unread: by election why it cannot be read."""
+        return {name: why for name, why in unread.items() if self.unread.get(name) != why}
 
     def knows(self, election: str, term: Mapping[str, Any]) -> bool:
         """Whether he was shown this term, with all that is known of it now."""

@@ -15,11 +15,11 @@ from supervisor_zkelect.operators.outcome import (
     ERROR,
     INTERRUPTED,
     UNDER_WAY,
-    UNKNOWN,
     USAGE,
     VERSION,
     CommandOutcome,
     failure,
+    worst,
 )
 from supervisor_zkelect.operators.view import View, as_dict, as_text, exit_of, is_number
 from supervisor_zkelect.operators.words import duration
@@ -29,9 +29,6 @@ NOTHING = Findings()
 
 #: What stands ordered, in an answer.
 _STANDING = ("maintenance", "switchover", "restart", "paused")
-
-#: Exit statuses of an order from the better ones to the worst, and where all others stand among them.
-_WORSE, _FAILED = {UNDER_WAY: 0, UNKNOWN: 1, INTERRUPTED: 3}, 2
 
 _COLUMNS = ("ELECTION", "ROLE", "FOR", "TOKEN", "PRIMARY", "PLACE", "NOTE")
 
@@ -249,7 +246,7 @@ def orders(answers: Mapping[str, Dict[str, Any]], screen: table.Screen = table.P
     failed = [(name, refused(answer, document)) for name, answer in answers.items() if answer.get("ok") is not True]
     if not failed:
         return CommandOutcome(DONE, tuple(lines), {**document, "exit": DONE})
-    status = max((outcome.exit for _, outcome in failed), key=lambda one: _WORSE.get(one, _FAILED))
+    status = worst(outcome.exit for _, outcome in failed)
     texts = [f"{printable(name)}: {outcome.error}" if len(answers) > 1 else outcome.error for name, outcome in failed]
     return refused({"exit": status, "text": "; ".join(texts)}, document)._replace(lines=tuple(lines))
 

@@ -9,10 +9,10 @@ from supervisor_zkelect.core import history as kept
 from supervisor_zkelect.core.history import USUAL
 from supervisor_zkelect.core.history import rows as rows_of
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.operators import table, times
+from supervisor_zkelect.operators import table, times, unread
 from supervisor_zkelect.operators.outcome import DONE, USAGE, VERSION, CommandOutcome, failure
 from supervisor_zkelect.operators.reader import Reader
-from supervisor_zkelect.operators.show import refused, shown
+from supervisor_zkelect.operators.show import shown
 from supervisor_zkelect.operators.table import PLAIN, WIDE, Column, Screen
 from supervisor_zkelect.operators.view import as_dict, as_dicts, as_text, is_number
 from supervisor_zkelect.operators.words import duration
@@ -53,14 +53,15 @@ def history(
     wrong = misread(given)
     if wrong:
         return failure(USAGE, wrong)
+    refused = unread.refusal(answers)
+    if refused:
+        return refused
     now, reader = now or time.time(), reader or Reader()
     earliest = times.since(str(given["since"]), now) if given.get("since") else None
     rows: List[_Row] = []
     said: List[str] = []
     document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
-    for name, answer in answers.items():
-        if answer.get("ok") is not True:
-            return refused(answer, {**answer, "v": VERSION, "election": name})
+    for name, answer in unread.readable(answers).items():
         terms = as_dicts(answer.get("terms"))
         if terms and answer.get("abandoned") is True:
             terms[0] = {**terms[0], "abandoned": True}
@@ -74,7 +75,8 @@ def history(
         if is_number(copied):
             document.setdefault("copied", {})[name] = copied
             said += [_copy(name, answer, copied, now)] * (reader.copies.get(name) != copied)
-    return CommandOutcome(DONE, (*_lines(rows, screen, given, len(answers) == 1, reader.headed), *said), document)
+    outcome = CommandOutcome(DONE, (*_lines(rows, screen, given, len(answers) == 1, reader.headed), *said), document)
+    return unread.beside(outcome, answers, screen, reader)
 
 
 def _lines(rows: Sequence[_Row], screen: Screen, given: Mapping[str, Any], alone: bool, headed: bool) -> List[str]:

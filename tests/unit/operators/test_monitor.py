@@ -142,6 +142,17 @@ def test_more_elections_than_are_looked_at_are_unknown_and_hide_nothing_that_is_
     assert judged(many)[1].endswith(" | elections=100;;;0 not_ok=0;;;0;100")
 
 
+def test_one_that_cannot_be_read_is_unknown_for_itself_and_hides_nothing_that_is_critical():
+    status, line = judged({**listed(), "unread": {"billing": "no rights | x"}})
+    assert status == UNKNOWN and line.startswith("ZKELECT UNKNOWN - billing: it cannot be read: no rights / x; orders: a is primary")
+    status, line = judged({**listed([], address=""), "unread": {"billing": "no rights"}})
+    assert status == CRITICAL and line.startswith("ZKELECT CRITICAL - orders: nobody is primary") and "billing: it cannot be read" in line
+    there = own()
+    there["elections"]["billing"] = {"exit": 6, "cannot": {"why": "cut off"}}
+    found = monitor.judge({**listed(), "unread": {"billing": "no rights"}}, there, Limits(), NOW)
+    assert found[0] == PluginResult(CRITICAL, "billing: this node cannot take part: cut off, it cannot be read: no rights")
+
+
 # The program
 
 
@@ -197,6 +208,12 @@ def test_what_cannot_be_asked(told, verb, answer, status, told_of):
     told.answers[verb] = answer
     found, line, _ = told()
     assert found == status and told_of in line and line.startswith(f"ZKELECT {monitor._WORDS[status]} - ")
+
+
+def test_those_that_can_be_read_are_judged(told):
+    told.answers["list"] = CommandOutcome(4, (), {**listed([], address=""), "unread": {"billing": "no answer"}})
+    status, line, _ = told()
+    assert status == CRITICAL and "orders: nobody is primary" in line and "billing: it cannot be read: no answer" in line
 
 
 def test_a_node_that_is_cut_off_is_critical_though_the_cluster_cannot_be_seen(told):
