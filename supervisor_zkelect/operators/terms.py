@@ -107,9 +107,9 @@ def _rows(
     """The rows of these terms, and of how many of them they are. Who follows sees a term again when something of it is new."""
     found: List[_Row] = []
     copied = answer.get("copied")
+    followed: Optional[float] = None
     for number, row in enumerate(rows_of(terms)):
-        moments = as_dict(terms[number].get("ended")).values()
-        ended = max((moment for moment in moments if is_number(moment)), default=None)
+        ended, followed = _end(terms[number], followed), min(_moments(terms[number], "begun", "ended"), default=followed)
         goes_on = number == 0 and ended is None
         # What still goes on, or ended since, counts.
         if earliest is not None and max(row.since or 0, ended or 0) < earliest and not goes_on:
@@ -127,6 +127,16 @@ def _rows(
             at, told_why = times.moment(moment), shown(why)
             found.append(_Row([printable(name), str(row.token), shown(row.node), at, "restarted", told_why], _steps(steps)))
     return found, len(terms)
+
+
+def _end(term: Mapping[str, Any], followed: Optional[float]) -> Optional[float]:
+    """When a term ended at the latest; None where it goes on. followed: the first moment of the one that followed, of which none
+    need be known. After a crash nothing but that may be."""
+    return max(_moments(term, "ended") or _moments(term, "lost"), default=followed)
+
+
+def _moments(term: Mapping[str, Any], *parts: str) -> List[float]:
+    return [moment for part in parts for moment in as_dict(term.get(part)).values() if is_number(moment)]
 
 
 def _served(row: kept.TermRow, goes_on: bool, given: Mapping[str, Any], now: float, copied: Optional[float]) -> str:

@@ -661,3 +661,25 @@ def test_a_restart_says_who_ordered_it():
     terms = history.read(history.amended(b"", one.news()))
     lines = terms_shown.history({"orders": {"ok": True, "terms": terms}}).lines
     assert "restarted" in lines[2] and lines[2].endswith("restarted by order of ann@desk: leak")
+
+
+@pytest.mark.parametrize("crashed, following, tokens", [
+    ({"lost": {"noticed": 6000.0, "why": "gone"}}, {"begun": {"elected": 100.0, "acked": 7000.0}}, [9, 8]),
+    ({"lost": {"noticed": 4000.0, "why": "gone"}}, {"begun": {"elected": 6000.0, "acked": 7000.0}}, [9]),
+    ({}, {"begun": {"elected": 6000.0, "acked": 7000.0}}, [9, 8]), ({}, {"begun": {"elected": 4000.0, "acked": 7000.0}}, [9]),
+    ({}, {"ended": {"noticed": 6500.0, "dead": 6000.0, "why": "sick"}}, [9, 8]), ({"ended": {"why": "x"}}, {"begun": {"elected": 6000.0}}, [9, 8]),
+    ({"ended": {"noticed": 4000.0}, "lost": {"noticed": 6000.0, "why": "gone"}}, {"begun": {"elected": 6000.0}}, [9]),
+])
+def test_a_term_that_crashed_went_on_until_that_was_noticed_or_another_began(crashed, following, tokens):
+    terms = [{"token": 9, **following}, {"token": 8, "begun": {"acked": 1000.0}, **crashed}, {"token": 7, "ended": {"noticed": 900.0}}]
+    outcome = terms_shown.history({"orders": {"ok": True, "terms": terms}}, given={"since": "5000s"}, now=10_000.0)
+    assert [one["token"] for one in outcome.document["elections"]["orders"]] == tokens
+
+
+def test_what_is_older_than_a_term_that_crashed_is_told_too():
+    terms = [
+        {"token": 9, "begun": {"acked": 9000.0}}, {"token": 8, "begun": {"acked": 1000.0}, "lost": {"noticed": 8900.0, "why": "gone"}},
+        {"token": 7, "begun": {"acked": 500.0}, "ended": {"noticed": 5500.0}}, {"token": 6},
+    ]
+    outcome = terms_shown.history({"orders": {"ok": True, "terms": terms}}, given={"since": "5000s"}, now=10_000.0)
+    assert [one["token"] for one in outcome.document["elections"]["orders"]] == [9, 8, 7]
