@@ -15,7 +15,7 @@ from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import streams
 from supervisor_zkelect.operators.outcome import DONE, ERROR, MEANINGS, USAGE, CommandOutcome, Trouble
 from supervisor_zkelect.operators.reader import Reader
-from supervisor_zkelect.operators.verbs import LONGEST, NODE, VERBS, Verb
+from supervisor_zkelect.operators.verbs import AFAR, LONGEST, NODE, VERBS, Verb
 
 _DESCRIPTION = "Active/passive service groups under supervisord, elected through ZooKeeper."
 
@@ -360,7 +360,10 @@ def _check(arguments: argparse.Namespace) -> int:
 
         print(reference.text(), end="")
         return DONE
-    if not hasattr(arguments, "configuration") or arguments.cluster or arguments.servers is not None:
+    afar = [word for word in AFAR if getattr(arguments, word[2:].replace("-", "_")) is not None]
+    if afar and not arguments.cluster:
+        raise Trouble(USAGE, f"{afar[0]} works only with --cluster")
+    if not hasattr(arguments, "configuration") or arguments.cluster:
         return _operate(arguments)
     from supervisor_zkelect.operators import check, table
 

@@ -69,3 +69,12 @@ def test_wrong_words_are_one_document_with_json(words, capsys):
     assert document["v"] == 1 and document["exit"] == USAGE and captured.err == f"zkelect: {document['error']}\n"
     out, status = supervisorctl(*words, "--json")
     assert json.loads(out)["exit"] == status == USAGE
+
+
+@pytest.mark.parametrize("words", [["--servers", "zk1"], ["--root", "/x"], ["--tls-key-password-file", "/x"], ["-c", "/x", "--servers", "zk1"]])
+def test_from_any_host_there_is_no_node_to_check_but_a_cluster(words, capsys):
+    assert cli.main(["check", *words]) == USAGE
+    word = next(one for one in words if one.startswith("--"))
+    assert capsys.readouterr().err == f"zkelect: {word} works only with --cluster\n"
+    assert cli.main(["check", "--cluster", "--root", "/x"]) == USAGE
+    assert "--root works only with --servers" in capsys.readouterr().err
