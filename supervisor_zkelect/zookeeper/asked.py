@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Mapping, Tuple
 
 from supervisor_zkelect.core import control, untrusted
 from supervisor_zkelect.zookeeper import pause_giving
-from supervisor_zkelect.zookeeper.given import Given
+from supervisor_zkelect.zookeeper.given import CANCELLED, Given
 
 Arguments = Mapping[str, Any]
 """What was said with a verb, by the names that operators/verbs.py gives to its options."""
@@ -25,6 +25,8 @@ def given(verb: str, arguments: Arguments, own: str = "") -> Given:
         raise NoOrder("the name of the node, or a time, is none")
     if any(arguments.get(name) == "" for name in ("node", "to", "dead")):
         raise NoOrder("the name of the node is empty; give one, or leave it out")
+    if kind in CANCELLED and arguments.get("dry") is True:
+        raise NoOrder("--cancel and --dry-run exclude each other; give one of them")
     if due is not None and seconds is not None:
         raise NoOrder("--at and --in exclude each other; give one of them")
     if not node and kind in ("maintenance on", "maintenance off", "forget"):

@@ -59,6 +59,14 @@ def test_a_switchover_is_given_and_waited_for(world, run):
     assert (order["what"], order["node"], order["reason"]) == ("switchover", "c", "disk") and "@" in order["by"]
 
 
+def test_what_is_taken_back_is_not_only_looked_at(world, run):
+    run("switchover", "--to", "c", "--in", "600")
+    before = world.cluster.control()
+    status, _, err = run("switchover", "--cancel", "--dry-run")
+    assert status == USAGE and "--cancel and --dry-run exclude each other" in err
+    assert world.cluster.control() == before and "switchover" in before
+
+
 def test_a_dry_run_says_what_would_happen(world, run):
     status, out, _ = run("switchover", "--dry-run")
     assert status == DONE and "a would stop its service, and b lead then; nothing is ordered" in out and world.cluster.control() == {}
