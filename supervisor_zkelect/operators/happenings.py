@@ -40,10 +40,14 @@ def events(
     refused = unread.refusal(answers)
     if refused:
         return refused
+    meant = _meant(unread.readable(answers), number if len(answers) > 1 else None, reader)
+    if answers and not meant:
+        says = f"--since {since}: none of these elections has that log; name the election whose log it was"
+        return unread.beside(failure(USAGE, says), answers, screen, reader)
     rows: List[Sequence[str]] = []
     said: List[str] = []
     document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
-    for name, answer in unread.readable(answers).items():
+    for name, answer in meant.items():
         last = journal.number(reader.numbers.get(name, "")) or number
         found, missed, latest = _found(answer, last, moment if number is None else None)
         most = int(limit) if limit else journal.USUAL if not (since or last) else len(found)
@@ -63,6 +67,19 @@ def events(
     lines = [] if reader.headed else head
     outcome = CommandOutcome(DONE, (*said, *lines, *(line for block in blocks for line in block)), document)
     return unread.beside(outcome, answers, screen, reader)
+
+
+def _meant(
+    answers: Mapping[str, Dict[str, Any]], number: Optional[journal.Number], reader: Reader
+) -> Mapping[str, Dict[str, Any]]:
+    """The answers of the elections that are meant: of several by a number the one whose log that is of. Who looks on goes on with
+    it also when its log was made anew."""
+    if number is None:
+        return answers
+    return {
+        name: answer for name, answer in answers.items()
+        if name in reader.numbers or journal.of_document(answer)[0] == number.czxid
+    }
 
 
 def _found(

@@ -127,3 +127,24 @@ def test_following_shows_each_once_and_what_was_missed():
     assert [one.get("counter") for one in lines] == [1, 2, 3, None, *range(30, 61)]
     assert lines[3] == {"election": "orders", "missed": 26}
 
+
+
+def of_two(since, reader=None, **more):
+    return happenings.events({"orders": answer(5), "stock": answer(4, 0x6E), **more}, PLAIN, {"since": since}, NOW, reader)
+
+
+def test_of_several_elections_a_number_means_the_one_whose_log_it_is_of():
+    outcome = of_two("7f.3")
+    assert outcome.exit == DONE and not any("anew" in line for line in outcome.lines) and list(outcome.document["elections"]) == ["orders"]
+    assert numbers(outcome) == ["7f.4", "7f.5"]
+    assert list(of_two("60s").document["elections"]) == ["orders", "stock"]
+    outcome = of_two("5d.3", billing={"ok": False, "exit": 4, "text": "silent"})
+    assert outcome.exit == USAGE and "name the election" in outcome.error and outcome.lines == ("billing: unknown: silent",)
+    assert happenings.events({}, PLAIN, {"since": "7f.3"}, NOW).exit == DONE
+
+
+def test_who_looks_on_by_a_number_goes_on_when_that_log_is_made_anew():
+    reader = Reader()
+    reader.saw(of_two("7f.3").document)
+    outcome = of_two("7f.3", reader, orders=answer(2, 0x9A))
+    assert list(outcome.document["elections"]) == ["orders"] and outcome.document["elections"]["orders"]["anew"]
