@@ -81,6 +81,7 @@ FACTS: Dict[str, Schema] = {
     "token": _is("integer", "the fencing token of the proposal", True), "proposal": _text("name of the proposal's znode", True),
     "group": _text("supervisord's program group"), "address": _text("this node's"),
     "ack": _text("the primary's address", True), "primary_node": _text("who is primary", True),
+    "primary_gone": _is("boolean", "whether the session of that one is over, and no pause stands, in which it runs on"),
     "ack_at": _is("number", f"when ack and holder were read; {BOOT}", True), "ack_age": _is("number", "seconds since then"),
     "place": _is("integer", "in the queue, from 1", True), "candidates": _is("integer", "how many stand in it", True),
     "place_at": _is("number", f"when the queue was read; {BOOT}", True), "place_age": _is("number", "seconds since then"),

@@ -188,7 +188,8 @@ class TermSeen(NamedTuple):
     """What ack and holder say; `address` is "" while nobody is primary.
 
     token: the holder's, 0 without one. known: whether they could be read. read_in: token of the term in which
-    they were read, None outside of any. held: the address in the holder, None when nobody asked.
+    they were read, None outside of any. held: the address in the holder, None when nobody asked. gone: whether the session of
+    that primary is over and no pause stands, where that was looked at.
     """
 
     node: str
@@ -197,6 +198,7 @@ class TermSeen(NamedTuple):
     known: bool = True
     read_in: Optional[int] = None
     held: Optional[str] = None
+    gone: bool = False
 
 
 class Reconfigured(NamedTuple):

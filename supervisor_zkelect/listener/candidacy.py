@@ -81,7 +81,7 @@ class ControlView:
 class Facts:
     """ZooKeeper's last word on an election. at, place_at: when it was asked for what is known of ack and holder, and of the
     queue; seconds of CLOCK_BOOTTIME, None for never. ahead: id of the session that stood directly before, 0 for
-    none."""
+    none. gone: whether the session of who is primary by the ack is over, and no pause stands."""
 
     ack: str = ""
     primary_node: str = ""
@@ -90,6 +90,11 @@ class Facts:
     candidates: Optional[int] = None
     place_at: Optional[float] = None
     ahead: int = 0
+    gone: bool = False
+
+    def lead(self, ack: str, node: str, at: float, gone: bool = False) -> None:
+        """That one is primary, by ack and holder; nobody where ack is ""."""
+        self.ack, self.primary_node, self.at, self.gone = ack, node, at, gone
 
     def leave_queue(self) -> None:
         """Forget the place: there is another proposal, or none, from now on."""
@@ -332,7 +337,8 @@ class Candidacy(Part):
         term.asked_at = term.asking_since = self._host.now()
         term.asking = True
         token = self.state.token if self.state.role == roles.PRIMARY else None
-        self.ask(0, election_worker.see_term, self.name, token, self._post)
+        # Whoever waits for the outcome of a resignation waits for nothing else.
+        self.ask(0, election_worker.see_term, self.name, token, self._post, not self.state.resigning)
 
     def term_changed(self) -> None:
         if self.state.role == roles.PRIMARY:
@@ -344,7 +350,7 @@ class Candidacy(Part):
         if not seen.known and self.state.role == roles.PRIMARY:
             self.schedule_read(self._host.now() + PACE)
         if seen.known:
-            self.facts.ack, self.facts.primary_node, self.facts.at = seen.address, seen.node, term.asked_at
+            self.facts.lead(seen.address, seen.node, term.asked_at, seen.gone)
         if term.again:
             term.again = False
             self.read_term()
@@ -354,8 +360,7 @@ class Candidacy(Part):
         if isinstance(event, messages.TermSeen):
             self._term_read(event)
         elif isinstance(event, messages.Acked):
-            self.facts.ack, self.facts.primary_node = self.settings.address, self._host.settings.node_name
-            self.facts.at = self._host.now()
+            self.facts.lead(self.settings.address, self._host.settings.node_name, self._host.now())
         elif isinstance(event, messages.Probed) and self.check and not event.ok:
             why = [f"the program {name} ended: {end}" for name, end in sorted(self.group.ends.items()) if end]
             event = event._replace(reason="; ".join([event.reason, *why]))

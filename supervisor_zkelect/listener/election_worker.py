@@ -27,6 +27,7 @@ from supervisor_zkelect.elector import (
 )
 from supervisor_zkelect.listener import events, orders_seen
 from supervisor_zkelect.zookeeper import stepping
+from supervisor_zkelect.zookeeper.holder import Holder
 
 log = logging.getLogger(__name__)
 
@@ -285,11 +286,14 @@ def withdraw(elector: Elector, op: int) -> messages.Released:
     return messages.Released(op)
 
 
-def see_term(elector: Elector, name: str, term: Optional[int], post: Post) -> messages.TermSeen:
-    """Read ack and holder. term: token of the term in which this node is primary, and watches them; else None."""
+def see_term(elector: Elector, name: str, term: Optional[int], post: Post, look: bool = False) -> messages.TermSeen:
+    """Read ack and holder. term: token of the term in which this node is primary, and watches them; else None. look: outside of
+    a term whether that primary is gone as well."""
+    gone = False
     try:
         if term is None:
             holder, ack = elector.holder(), elector.read_ack()
+            gone = look and _gone(elector, holder, ack)
         else:
             holder, ack, changed = elector.watch_term()
             watch(changed, lambda reason: post(events.TermChanged(name)))
@@ -298,7 +302,17 @@ def see_term(elector: Elector, name: str, term: Optional[int], post: Post) -> me
             log.exception("a defect")
         return messages.TermSeen("", "", known=False)
     node, token, held = holder or ("", 0, "")
-    return messages.TermSeen(node, _shown(ack), token, True, term, held)
+    return messages.TermSeen(node, _shown(ack), token, True, term, held, gone)
+
+
+def _gone(elector: Elector, holder: Optional[Holder], ack: bytes) -> bool:
+    """Whether whoever has written this ack is primary no more, as its proposal is gone. False where that cannot be looked at."""
+    if holder is None or not ack or holder.address != _shown(ack):
+        return False
+    try:
+        return not elector.stands(holder.token)
+    except ElectionError:
+        return False
 
 
 def _shown(ack: bytes) -> str:

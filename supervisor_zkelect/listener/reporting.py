@@ -74,7 +74,8 @@ class Reports(Decider):
         return {
             one.name: {
                 "role": roles.DETACHED, "step": "beginning", "since": self._sessions.link_since, "token": None, "proposal": None,
-                "group": one.group, "address": one.address, "ack": None, "primary_node": None, "ack_at": None, "place": None,
+                "group": one.group, "address": one.address, "ack": None, "primary_node": None, "primary_gone": False,
+                "ack_at": None, "place": None,
                 "candidates": None, "place_at": None, "deadline": None, "until": None, "reason": reason, "trouble": cannot,
                 "cannot": {"kind": kind, "why": cannot} if cannot else None, "differs": "", "failed": None,
                 "znode": root + one.election_znode,
@@ -99,7 +100,8 @@ class Reports(Decider):
         return {
             "role": state.role, "step": state.step, "since": state.since, "token": state.token,
             "proposal": state.proposal, "group": settings.group, "address": settings.address,
-            "ack": facts.ack or None, "primary_node": facts.primary_node or None if facts.ack else None, "ack_at": facts.at,
+            "ack": facts.ack or None, "primary_node": facts.primary_node or None if facts.ack else None,
+            "primary_gone": bool(facts.ack) and facts.gone, "ack_at": facts.at,
             "place": facts.place, "candidates": facts.candidates, "place_at": facts.place_at,
             "deadline": state.deadline if one.leads and state.deadline > -math.inf and not state.held(moment) else None,
             "until": ability.until(state, min(one.group.kill_at, lease_of(one.rules, state).kills_at), moment),

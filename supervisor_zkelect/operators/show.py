@@ -93,11 +93,13 @@ def _row(view: View, name: str) -> Tuple[str, ...]:
 
 
 def _where(view: View, name: str) -> str:
-    """Who is primary, as the ack has it; what ZooKeeper has not confirmed for a while is last known."""
+    """Who is primary, as the ack has it; one that is gone, or that ZooKeeper has not confirmed for a while, is last known."""
     facts = view.facts(name)
     address, node = as_text(facts.get("ack")), as_text(facts.get("primary_node"))
     where = f"{address} ({node})" if address and node else address or (f"({node})" if node else "")
     age = view.past(name, "ack_at")
+    if where and age is None and facts.get("primary_gone") is True:
+        return f"last known {where}, which is gone, or cut off"
     if not where or age is None:
         return where or "-"
     return f"last known {where}, {duration(age)} ago"

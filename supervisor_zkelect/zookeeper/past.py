@@ -31,7 +31,12 @@ class PastCalls(PresenceCalls):
         ElectionError."""
         if not terms or terms[0].get("ended") or terms[0].get("lost"):
             return False
-        return not any(one.paused or one.token == terms[0]["token"] for one in self.each_member())
+        return not self.stands(terms[0]["token"])
+
+    def stands(self, token: int) -> bool:
+        """Whether the proposal of the term with this token stands in the queue, or a pause's barrier, behind which a term goes on
+        without one. Raises ElectionError."""
+        return any(one.paused or one.token == token for one in self.each_member())
 
     def page_history(self) -> bool:
         """Move older terms into a page where the znode is full, and delete pages that nobody needs. Returns whether anything was

@@ -6,12 +6,13 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect.core import messages, roles
-from supervisor_zkelect.core.state import State
+from supervisor_zkelect.core.state import Resigning, State
 from supervisor_zkelect.elector import ElectionError
 from supervisor_zkelect.listener import candidacy as module
 from supervisor_zkelect.listener import election_worker, events
 from supervisor_zkelect.listener.candidacies import QUEUE_LOOKS
 from supervisor_zkelect.listener.paced_log import REPEAT
+from supervisor_zkelect.zookeeper.holder import Holder
 from supervisor_zkelect.zookeeper.stepping import Stepped
 from tests.unit.listener.parts import NOW, Host, candidacies, candidacy
 
@@ -68,6 +69,19 @@ def test_others_changes_of_ack_and_holder_are_read_at_a_pace(host):
     one.term.due = NOW + 99.0
     one.term_changed()
     assert one.term.due == NOW + 99.0
+
+
+def test_whether_the_primary_is_gone_is_looked_at_but_while_somebody_resigns(host):
+    looks = []
+    elector = SimpleNamespace(holder=lambda: Holder("a", 5, "a:1"), read_ack=lambda: b"a:1", stands=looks.append)
+    one = candidacy(host, STANDBY, elector)
+    one.read_term()
+    host.serials[0].do()
+    assert looks == [5] and one.posted[0].event.gone
+    one.term.asking, one.state = False, replace(STANDBY, resigning=(Resigning("t", NOW, 4),))
+    one.read_term()
+    host.serials[0].do()
+    assert looks == [5] and not one.posted[1].event.gone
 
 
 def test_a_queue_that_is_led_is_glanced_at_as_often_as_all_queues_allow(host):

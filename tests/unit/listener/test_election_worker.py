@@ -9,6 +9,7 @@ from supervisor_zkelect.core import messages
 from supervisor_zkelect.core.control import Control, Order, Stamp, Switchover
 from supervisor_zkelect.elector import AccessDenied, Barred, NotBegun, NotLeader, TimedOut
 from supervisor_zkelect.listener import election_worker, events, order_worker, orders_seen
+from supervisor_zkelect.zookeeper.holder import Holder
 
 NOW = 50_000
 WHO = election_worker.Claimant("a", "a:1", False, False)
@@ -91,3 +92,17 @@ def test_a_change_of_the_control_is_told():
     assert told.seen == messages.ControlSeen() and not posted
     changed.set_result("changed")
     assert posted == [events.ControlChanged("orders")]
+
+
+@pytest.mark.parametrize("stands, holder, ack, term, gone", [
+    (lambda token: False, Holder("a", 41, "a:1"), b"a:1", None, True), (lambda token: token == 41, Holder("a", 41, "a:1"), b"a:1", None, False),
+    # Of whom another has written the ack the holder tells nothing; and without an ack nobody is primary.
+    (lambda token: False, Holder("a", 41, "a:2"), b"a:1", None, False), (lambda token: False, Holder("a", 41, ""), b"", None, False),
+    (lambda token: False, None, b"a:1", None, False), (failing(TimedOut("silent")), Holder("a", 41, "a:1"), b"a:1", None, False),
+    (lambda token: False, Holder("a", 41, "a:1"), b"a:1", 41, False),
+])
+def test_outside_of_a_term_it_is_looked_whether_the_primary_is_gone(stands, holder, ack, term, gone):
+    one = elector(stands=stands, holder=lambda: holder, read_ack=lambda: ack, watch_term=lambda: (holder, ack, Future()))
+    assert election_worker.see_term(one, "orders", term, print).gone is False
+    seen = election_worker.see_term(one, "orders", term, print, True)
+    assert seen.known and seen.gone is gone and seen.address == ack.decode()

@@ -52,6 +52,20 @@ def part(one):
     return document["elections"]["orders"]
 
 
+def test_a_primary_that_is_gone_is_told_until_it_is_another(one, orders):
+    orders.heard(messages.TermSeen("b", "y:2", 5, gone=True))
+    assert part(one)["primary_gone"] is True
+    orders.heard(messages.TermSeen("", "", known=False))
+    assert part(one)["primary_gone"] is True
+    orders.heard(messages.TermSeen("c", "z:2", 6))
+    assert part(one)["primary_gone"] is False
+    orders.facts.gone, orders.facts.ack = True, ""
+    assert part(one)["primary_gone"] is False
+    orders.decide = lambda event: None
+    orders.heard(messages.Acked(5))
+    assert orders.facts.gone is False
+
+
 def test_what_zookeeper_told_goes_with_the_moment_of_the_question(one):
     told = part(one)
     assert (told["ack"], told["primary_node"], told["ack_at"]) == ("y:2", "b", 990.0)

@@ -252,6 +252,14 @@ def test_what_the_listener_could_not_read_is_last_known_though_its_session_lives
     assert "last known" not in show.role(view({"orders": nobody})).lines[1]
 
 
+def test_a_primary_that_is_gone_is_last_known_in_the_row_of_another_node():
+    facts = {**STANDBY, "ack_at": NOW - 0.3}
+    assert "  last known 10.0.0.5:8080 (b), which is gone, or cut off  " in show.role(view({"orders": {**facts, "primary_gone": True}})).lines[1]
+    for other in ({**facts, "primary_gone": False}, {**facts, "primary_gone": True, "ack": None, "primary_node": None}):
+        assert "last known" not in show.role(view({"orders": other})).lines[1]
+    assert "last known 10.0.0.5:8080 (b), 9.0 s ago" in show.role(view({"orders": {**facts, "primary_gone": True, "ack_at": NOW - 9}})).lines[1]
+
+
 @pytest.mark.parametrize("moment", [None, "x", [], True, math.nan, NOW + 50])
 def test_a_moment_that_is_none_makes_no_fact_of_the_past_nor_a_failure(moment):
     facts = {**STANDBY, "ack_at": moment, "place_at": moment}
