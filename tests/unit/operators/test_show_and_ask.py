@@ -470,12 +470,12 @@ class Each:
         return election
 
 
-REFUSED = {"ok": False, "exit": 1, "text": "nobody could take over"}
+NOBODY_THERE = {"ok": False, "exit": 1, "text": "nobody could take over"}
 
 
 @pytest.mark.parametrize("verb", ["switchover", "restart", "pause", "resume", "resign"])
 def test_one_that_is_refused_keeps_the_others_from_nothing(verb):
-    each = Each(REFUSED, {"ok": True, "exit": 0, "text": "done there"})
+    each = Each(NOBODY_THERE, {"ok": True, "exit": 0, "text": "done there"})
     outcome = ask.run(verb, each.peer, given={"all": True})
     assert each.asked == ["orders", "stock"] and outcome.exit == ERROR
     assert outcome.error == "orders: nobody could take over" and outcome.lines == ("stock: done there",)
