@@ -172,7 +172,7 @@ class Elector(PauseCalls):
         arguments.data("data", data)
         arguments.watcher(lost, True)
         client, proven = connect.make_client(hosts, timeout, digest=arguments.digest(digest)), proof.Proof(None)
-        kazoo_internals.on_connect(client, proven.connected)
+        kazoo_internals.on_connect(client, lambda sent, granted, session, password: proven.connected(sent, granted, session))
         try:
             connect.start_client(client, timeout)
             elector = cls(

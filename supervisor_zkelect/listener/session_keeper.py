@@ -118,7 +118,7 @@ class SessionKeeper(Part):
         granted, settings = self._leases.granted, self._host.settings
         if granted is not None and not self._leaving() and self._store is not None:
             self._store.save(saved_session.Saved(
-                granted.session, self.session.password.hex(), granted.timeout, self._host.owner, settings.node_name,
+                granted.session, granted.password.hex(), granted.timeout, self._host.owner, settings.node_name,
                 ",".join(settings.servers) if settings.plain else "", elections.to_save(settings) + self._leftovers.elections,
                 settings.tick_time,
             ))

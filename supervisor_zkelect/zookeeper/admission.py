@@ -35,7 +35,7 @@ def by_client(settings: Any, timeout: float, work: Work) -> Optional[str]:
     """
     client, granted = connect.client_for(settings), [0.0]
 
-    def note(sent: float, seconds: float, identity: int) -> None:
+    def note(sent: float, seconds: float, identity: int, password: bytes) -> None:
         granted[0] = seconds
 
     kazoo_internals.on_connect(client, note)

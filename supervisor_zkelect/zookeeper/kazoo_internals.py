@@ -48,13 +48,14 @@ def harden(client: KazooClient, pace: ReconnectPace, limits: Callable[[], Tuple[
 
 
 def on_connect(
-    client: KazooClient, answered: Callable[[float, float, int], None],
+    client: KazooClient, answered: Callable[[float, float, int, bytes], None],
     prepare: Callable[[Connect, float, float], Tuple[Connect, float]] = lambda request, timeout, sent: (request, timeout),
     refused: Callable[[], None] = lambda: None,
 ) -> None:
     """Register callbacks for the connect requests of a client that is not started.
 
-    answered: called with when the request was sent, the session's timeout in seconds, 0 for a session that is over, and its id.
+    answered: called with when the request was sent, the session's timeout in seconds, 0 for a session that is over, its id and its
+    password: of a client without a connection kazoo tells neither.
     prepare: given the request, the seconds to wait for its answer and the time of sending; returns the first two as they are to
     be used. refused: called when a server closed the connection instead of an answer.
     """
@@ -70,7 +71,7 @@ def on_connect(
         except kazoo_errors.ConnectionDropped:
             refused()
             raise
-        answered(sent, answer[0].time_out / 1000.0, answer[0].session_id)
+        answered(sent, answer[0].time_out / 1000.0, answer[0].session_id, answer[0].passwd)
         return answer
 
     client._connection._invoke = noting

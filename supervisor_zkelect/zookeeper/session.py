@@ -23,12 +23,13 @@ log = logging.getLogger(__name__)
 
 
 class Connected(NamedTuple):
-    """A connect request, sent at `sent`, was granted: session id and timeout in seconds."""
+    """A connect request, sent at `sent`, was granted: session id, timeout in seconds, and the session's password."""
 
     generation: int
     session: int
     timeout: float
     sent: float
+    password: bytes
 
 
 class Suspended(NamedTuple):
@@ -80,7 +81,8 @@ class Session:
         """attach, timeout: as `connect.client_for` takes them, for the first connection."""
         self._settings = settings
         self._post = post
-        self._granted: Tuple[float, float, int] = (0.0, 0.0, 0)
+        #: what was answered last: when it was sent, the timeout, the session's id and password
+        self._granted: Tuple[float, float, int, bytes] = (0.0, 0.0, 0, b"")
         #: since when the connection is lost; only the client's own connection thread comes here
         self._lost_at = math.inf
         #: of all connections, whichever client makes them
@@ -111,10 +113,10 @@ class Session:
             nonlocal refusals
             refusals += 1
 
-        def answered(sent: float, granted: float, session: int) -> None:
+        def answered(sent: float, granted: float, session: int, password: bytes) -> None:
             nonlocal failures, refusals
             failures = refusals = 0
-            self._granted = (sent, granted, session)
+            self._granted = (sent, granted, session, password)
             if granted <= 0:
                 # It is over. One that was attached was asked for what it had; the next for what is configured.
                 kazoo_internals.ask_timeout(client, self._settings.session_timeout)
@@ -141,12 +143,6 @@ class Session:
         )
         client.last_zxid = 0
         return request._replace(last_zxid_seen=0)
-
-    @property
-    def password(self) -> bytes:
-        """The session's password; empty until a session exists."""
-        identity = self.client.client_id
-        return identity[1] if identity else b""
 
     @property
     def trouble(self) -> str:
@@ -233,11 +229,11 @@ class Session:
             return
         self._lost_at = min(self._lost_at, now()) if state == KazooState.SUSPENDED else math.inf
         if state == KazooState.CONNECTED:
-            sent, timeout, identity = self._granted
+            sent, timeout, identity, password = self._granted
             if identity != self._id:
                 self._id = identity
                 self.generation += 1
-            self._post(Connected(self.generation, identity, timeout, sent))
+            self._post(Connected(self.generation, identity, timeout, sent, password))
         elif state == KazooState.SUSPENDED:
             self._post(Suspended(self.generation))
         else:

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 CONNECT_TIME = 0.5
 #: Seconds that a client waits for the answer when it closes its session.
 CLOSE_TIME = 2.0
+#: Of every session; without it nobody attaches to one.
+PASSWORD = b"password"
 
 
 class Granted(NamedTuple):
@@ -31,6 +33,7 @@ class Granted(NamedTuple):
 
     time_out: int
     session_id: int
+    passwd: bytes
 
 
 class Event(NamedTuple):
@@ -176,7 +179,7 @@ class Client:
         self.process, self.ensemble, self.world = process, ensemble, process.world
         self.handler = Handler(self.world)
         self.logger, self.chroot, self.hosts = log, "", [("model", 2181)]
-        self.session = attach[0] if attach else 0
+        self.session, self._password = attach or (0, b"")
         self.connected = False
         self.client_state = "CONNECTING"
         self._state = KazooState.LOST
@@ -196,7 +199,8 @@ class Client:
 
     @property
     def client_id(self) -> Optional[Tuple[int, bytes]]:
-        return (self.session, b"password") if self.session else None
+        # kazoo has none without a connection.
+        return (self.session, self._password) if self.connected else None
 
     def start_async(self) -> Flag:
         self.process.thread(self._connect)
@@ -213,7 +217,7 @@ class Client:
         failures = 0
         while not self._stopped and not self.connected:
             limit = CONNECT_TIME * 2 ** min(failures, 4)
-            request = Connect(0, 0, self._session_timeout, self.session, b"password", False)
+            request = Connect(0, 0, self._session_timeout, self.session, self._password, False)
             try:
                 granted, _ = self._connection._invoke(limit, request)
             except errors.ConnectionClosedError:
@@ -222,13 +226,14 @@ class Client:
                 continue
             failures = 0
             if granted.time_out <= 0:
-                self.session = 0
+                self.session, self._password = 0, b""
                 self.client_state = "EXPIRED_SESSION"
                 self._change(KazooState.LOST)
                 self._fail(errors.SessionExpiredError())
                 self._pause()
                 continue
-            self.session, self.connected, self.client_state = granted.session_id, True, "CONNECTED"
+            self.session, self._password = granted.session_id, granted.passwd
+            self.connected, self.client_state = True, "CONNECTED"
             self._up_flag.set()
             self._change(KazooState.CONNECTED)
             queue, self._queue = self._queue, []
@@ -249,14 +254,18 @@ class Client:
 
         def arrive(session: int, seconds: float) -> None:
             if wire is self._wire:
-                granted.append(Granted(round(1000 * seconds), session))
+                granted.append(Granted(round(1000 * seconds), session, PASSWORD if seconds else b""))
                 answered.set()
 
         def grant(session: int, seconds: float) -> None:
             wire.answer(self.process.do, arrive, session, seconds)
 
         asked = request.time_out / 1000
-        wire.up.send(self.ensemble.connect, server, request.session_id, asked, self.process.name, grant)
+        if request.session_id and request.passwd != PASSWORD:
+            # A server answers as for a session that is over; the real one lives on.
+            wire.up.send(grant, request.session_id, 0.0)
+        else:
+            wire.up.send(self.ensemble.connect, server, request.session_id, asked, self.process.name, grant)
         answered.wait(timeout)
         if not granted:
             self._hang_up(wire)

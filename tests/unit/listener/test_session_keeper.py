@@ -20,7 +20,7 @@ OWNER = ("boot", "here", 1, 2)
 
 
 class Session:
-    generation, trouble, ended, password, started, closed = 1, "", False, b"secret", 0, 0
+    generation, trouble, ended, started, closed = 1, "", False, 0, 0
 
     def start(self):
         self.started += 1
@@ -85,7 +85,7 @@ def make():
 
 
 def connected(generation=1, timeout=10.0, sent=NOW, number=77):
-    return session.Connected(generation, number, timeout, sent)
+    return session.Connected(generation, number, timeout, sent, b"secret")
 
 
 def saved(timeout=10.0, number=77, elections=()):
@@ -108,6 +108,19 @@ def test_a_session_is_saved_as_soon_as_there_is_one(make):
     assert not one.keeper.usable and kinds(one.heard) == ["SessionDown"]
     one.hear(connected(sent=NOW + 2.0))
     assert kinds(one.heard) == ["SessionUp"] and not one.heard[0].fresh and one.leases.clock.connected == NOW + 2.0
+
+
+@pytest.mark.parametrize("trigger", ["reload", "leftovers"])
+def test_a_session_that_is_saved_without_a_connection_keeps_its_password(make, trigger):
+    one = make(STANDBY)
+    one.hear(connected())
+    one.hear(session.Suspended(1))
+    one.store.value = None
+    if trigger == "reload":
+        one.keeper.save()
+    else:
+        one.hear(events.LeftoversReleased([], []))
+    assert one.store.value.password == b"secret".hex()
 
 
 def test_a_shorter_timeout_cuts_the_leases_that_were_counted_by_the_longer_one(make):

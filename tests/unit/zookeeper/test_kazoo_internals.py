@@ -72,7 +72,8 @@ def test_each_session_that_is_granted_is_told_of(make):
     client, told = make(), []
     kazoo_internals.on_connect(client, lambda *grant: told.append(grant))
     connect.start_client(client, LONG)
-    assert [grant[1:] for grant in told] == [(8.0, 7)]
+    assert [grant[1:3] for grant in told] == [(8.0, 7)]
+    assert told[0][3] == client.client_id[1]
 
 
 def test_the_next_connect_request_asks_for_the_timeout_that_is_set(make):

@@ -37,12 +37,19 @@ def refused(monkeypatch, tmp_path):
         "[zkelect]\nservers = h:1,h:2\nsession_timeout = 4\ntick_time = 0.5\nnode_name = n\n"
         "[election:orders]\naddress = h:3\nhealth = none\n"
     )
-    one = session.Session(load.from_file(str(path)), lambda event: None)
+    refused.told = []
+    one = session.Session(load.from_file(str(path)), refused.told.append)
+    refused.client = one.client
     one.client._connection._invoke(4.0, Connect(0, 0, 4000, 0, b"", False))
     one._changed(one.client, KazooState.CONNECTED)
     one.client.last_zxid = 99
     one._changed(one.client, KazooState.SUSPENDED)
     return refused
+
+
+def test_what_is_told_of_a_session_has_its_password_though_kazoo_has_forgotten_it(refused):
+    (told,) = [event for event in refused.told if isinstance(event, session.Connected)]
+    assert refused.client.client_id is None and told[2:] == (4.0, 100.0, b"password")
 
 
 def test_a_session_that_no_server_takes_is_asked_for_anew_once_it_must_be_over(refused, caplog):
