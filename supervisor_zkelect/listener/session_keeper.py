@@ -58,8 +58,11 @@ class SessionKeeper(Part):
         self._link_trouble = ""
         #: when the session is begun, or looked at again whether it may be; and when it is begun in any case
         self.attach_at = self._attach_by = math.inf
-        #: when the client is made anew
+        #: when a client that has ended is made anew, or what is left of that is tried again: whether the new one is to be
+        #: started, and what there is to do for those before it
         self._renew_at = math.inf
+        self._unstarted = False
+        self._old: List[Callable[[], None]] = []
         #: the session is to be closed when no group runs; and the first generation that counts since one was
         self.closing = False
         self._first_generation = 0
@@ -202,6 +205,8 @@ class SessionKeeper(Part):
         self._candidacies.decide(messages.SessionDown())
 
     def _on_lost(self, event: session.Lost) -> None:
+        if event.generation < self._first_generation:
+            return
         why = "the credentials were refused" if event.refused else "the session is over"
         self._over(why, "the ZooKeeper session is lost")
         if event.refused:
@@ -230,14 +235,33 @@ class SessionKeeper(Part):
         """Make the client anew: one whose credentials were refused, or whose thread has ended, does not try again by itself."""
         if self._leaving():
             return
-        try:
-            self._host.aside(self.session.renew())
-        except RuntimeError as error:
-            # Its threads cannot be had now. The groups are ended by then, or under a guard's lease.
-            self._log.warn("ZooKeeper", f"no client can be started: {error}", "renew")
-            self._renew_at = self._host.now() + PACE
+        self._old.append(self.session.renew())
+        self._unstarted = True
         for one in self._candidacies:
             one.new_session()
+        self._replace()
+
+    def _replace(self) -> None:
+        """Stop the clients that were replaced, and start the new one; what fails is tried again, and what is done is not."""
+        try:
+            while self._old:
+                self._host.aside(self._old[0])
+                self._old.pop(0)
+            if self._unstarted:
+                self.session.start()
+                self._unstarted = False
+        except RuntimeError as error:
+            # Their threads cannot be had now. The groups are ended by then, or under a guard's lease.
+            self._log.warn("ZooKeeper", f"no client can be replaced: {error}", "renew")
+            self._renew_at = self._host.now() + PACE
+
+    def _renew_in_time(self) -> None:
+        """Go on with what could not be done, or renew a client that has ended: under any other one groups may run by now."""
+        self._renew_at = math.inf
+        if self._old or self._unstarted:
+            self._replace()
+        elif self.session.ended:
+            self._renew()
 
     def end(self, name: str) -> None:
         """Close the session as soon as no group is alive under it, for the election `name`, which cannot be released."""
@@ -304,7 +328,6 @@ class SessionKeeper(Part):
         if self._leftovers.due <= moment:
             self._leftovers.release(self.session.client if self.usable else None)
         if self._renew_at <= moment:
-            self._renew_at = math.inf
-            self._renew()
+            self._renew_in_time()
         if self.closing:
             self._close()

@@ -93,6 +93,15 @@ def has_ended(client: KazooClient) -> bool:
     return thread is not None and not thread.is_alive()
 
 
+def undo_start(client: KazooClient) -> None:
+    """End what a client has that could not be started for want of a thread; it may be started again. kazoo stops no worker of a
+    handler that has not all of them."""
+    client._stopped.set()
+    client.handler._running = True
+    client.handler.stop()
+    client._connection.close()
+
+
 def shut_down_connection(client: KazooClient) -> None:
     """Shut the client's connection down; kazoo then makes another one."""
     connection = client._connection._socket

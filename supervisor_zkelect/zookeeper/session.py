@@ -160,18 +160,22 @@ class Session:
         return kazoo_internals.asked_timeout(self.client)
 
     def start(self) -> None:
-        """Begin to connect; the outcome is posted."""
-        self.client.start_async()
+        """Begin to connect; the outcome is posted. Raises RuntimeError where no thread can be had; it may be tried again."""
+        try:
+            self.client.start_async()
+        except RuntimeError:
+            kazoo_internals.undo_start(self.client)
+            raise
 
     def renew(self) -> Callable[[], None]:
-        """Replace a client that `ended`, or whose session is to be closed. Electors need the attribute `client` anew.
+        """Replace a client that `ended`, or whose session is to be closed, by one that is to be started. Electors need the
+        attribute `client` anew.
 
         Returns what is left to do for the old client, which may take seconds.
         """
         old, self.client = self.client, self._make()
         # What the old one tells from now on is of no generation that still counts.
         self.generation, self._id = self.generation + 1, 0
-        self.start()
         return lambda: connect.stop_client(old)
 
     def reconfigure(self, settings: Any) -> None:

@@ -20,14 +20,19 @@ OWNER = ("boot", "here", 1, 2)
 
 
 class Session:
-    generation, trouble, ended, started, closed = 1, "", False, 0, 0
+    generation, trouble, ended, started, closed, threads = 1, "", False, 0, 0, True
+
+    def __init__(self):
+        self.stopped = []
 
     def start(self):
+        if not self.threads:
+            raise RuntimeError("can't start new thread")
         self.started += 1
 
     def renew(self):
-        self.generation += 1
-        return lambda: None
+        old, self.generation, self.ended = self.generation, self.generation + 1, False
+        return lambda: self.stopped.append(old)
 
     def close(self):
         self.closed += 1
@@ -141,9 +146,52 @@ def test_refused_credentials_take_another_client(make):
     one = make(STANDBY)
     one.hear(connected())
     one.hear(session.Lost(1, True))
+    one.keeper.session.ended = True
     assert one.heard == [messages.SessionLost("the ZooKeeper session is lost")] and one.leases.granted is None
     one.keeper.keep_time(NOW + PACE)
     assert one.keeper.session.generation == 2 and one.heard[-1] == "new session"
+    assert one.keeper.session.stopped == [1] and one.keeper.session.started == 2
+
+
+def test_a_client_that_serves_is_not_replaced_by_what_was_planned_before(make):
+    one = make(STANDBY)
+    one.hear(connected())
+    one.hear(session.Lost(1, True))
+    one.hear(connected(generation=2))
+    one.keeper.keep_time(NOW + PACE)
+    assert one.keeper.session.generation == 1 and one.keeper.session.started == 1
+
+
+def test_a_client_that_cannot_be_stopped_is_stopped_later_and_no_other_with_it(make):
+    one = make(STANDBY)
+    one.hear(connected())
+    one.keeper.session.ended = True
+    one.hear(session.Lost(1, True))
+    aside, one.host.aside = one.host.aside, no_thread
+    one.keeper.keep_time(NOW + PACE)
+    assert one.keeper.session.generation == 2 and one.keeper.session.stopped == []
+    one.host.aside, one.host.moment = aside, NOW + PACE
+    one.keeper.keep_time(NOW + 2 * PACE)
+    one.hear(connected(generation=2))
+    one.keeper.keep_time(NOW + 9 * PACE)
+    assert one.keeper.session.generation == 2 and one.keeper.session.stopped == [1] and one.keeper.session.started == 2
+
+
+def test_a_client_that_cannot_be_started_is_started_later_and_its_predecessor_closed_once(make):
+    one = make(State(role=roles.DEMOTING, step="closing", ending=True))
+    one.hear(connected())
+    one.keeper.session.threads = False
+    one.keeper.end("another")
+    one.keeper.keep_time(NOW)
+    assert one.keeper.session.generation == 2 and one.keeper.session.stopped == [1] and one.keeper.session.started == 1
+    one.keeper.session.threads = True
+    one.keeper.keep_time(NOW + PACE)
+    one.keeper.keep_time(NOW + 2 * PACE)
+    assert one.keeper.session.generation == 2 and one.keeper.session.stopped == [1] and one.keeper.session.started == 2
+
+
+def no_thread(work, seconds=0.0):
+    raise RuntimeError("can't start new thread")
 
 
 def test_a_session_that_must_end_is_closed_when_nothing_runs_under_it(make):
@@ -159,6 +207,8 @@ def test_a_session_that_must_end_is_closed_when_nothing_runs_under_it(make):
     # What the closed session still answers is of no interest.
     one.hear(connected(generation=1))
     assert one.heard == [] and one.keeper.link == "lost"
+    one.hear(session.Lost(1, True))
+    assert one.heard == [] and one.keeper.next_wakeup() == math.inf
 
 
 @pytest.mark.parametrize("state, forgotten", [

@@ -8,6 +8,7 @@ from collections import deque
 import pytest
 from kazoo.client import KazooClient
 from kazoo.handlers.threading import SequentialThreadingHandler
+from kazoo.handlers.threading import SequentialThreadingHandler
 from kazoo.protocol.connection import ConnectionHandler
 
 from supervisor_zkelect.demo.wait import until
@@ -97,6 +98,27 @@ def test_a_connection_that_is_shut_down_is_replaced(make, server):
     kazoo_internals.shut_down_connection(client)
     until(lambda: server.asked == 2, LONG, "another connection")
     assert not kazoo_internals.has_ended(client)
+
+
+@pytest.mark.parametrize("had", [0, 1, 2])
+def test_a_client_that_gets_too_few_threads_leaves_none_and_can_be_started_again(make, monkeypatch, had):
+    client, begun, spawn = make(), [], SequentialThreadingHandler.spawn
+
+    def scarce(handler, *arguments, **options):
+        if len(begun) == had:
+            raise RuntimeError("can't start new thread")
+        begun.append(spawn(handler, *arguments, **options))
+        return begun[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SequentialThreadingHandler, "spawn", scarce)
+        with pytest.raises(RuntimeError):
+            client.start_async()
+    kazoo_internals.undo_start(client)
+    assert len(begun) == had and not any(thread.is_alive() for thread in begun)
+    # It may be stopped as it is, too.
+    connect.stop_client(client)
+    connect.start_client(client, LONG)
 
 
 def test_a_client_whose_thread_ends_has_ended(make, monkeypatch):

@@ -39,7 +39,7 @@ def refused(monkeypatch, tmp_path):
     )
     refused.told = []
     one = session.Session(load.from_file(str(path)), refused.told.append)
-    refused.client = one.client
+    refused.client, refused.session = one.client, one
     one.client._connection._invoke(4.0, Connect(0, 0, 4000, 0, b"", False))
     one._changed(one.client, KazooState.CONNECTED)
     one.client.last_zxid = 99
@@ -50,6 +50,19 @@ def refused(monkeypatch, tmp_path):
 def test_what_is_told_of_a_session_has_its_password_though_kazoo_has_forgotten_it(refused):
     (told,) = [event for event in refused.told if isinstance(event, session.Connected)]
     assert refused.client.client_id is None and told[2:] == (4.0, 100.0, b"password")
+
+
+def test_a_client_that_cannot_be_started_leaves_nothing_behind(monkeypatch, refused):
+    client, undone = refused.session.client, []
+    monkeypatch.setattr(kazoo_internals, "undo_start", undone.append)
+    client.start_async = no_thread
+    with pytest.raises(RuntimeError):
+        refused.session.start()
+    assert undone == [client]
+
+
+def no_thread():
+    raise RuntimeError("can't start new thread")
 
 
 def test_a_session_that_no_server_takes_is_asked_for_anew_once_it_must_be_over(refused, caplog):
