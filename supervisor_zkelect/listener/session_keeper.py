@@ -14,6 +14,7 @@ from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard import saved_session
 from supervisor_zkelect.listener import elections, events, pool_worker
 from supervisor_zkelect.listener.candidacies import Candidacies
+from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.folder import LOCK_PACE
 from supervisor_zkelect.listener.guard_keeper import GuardKeeper
 from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
@@ -220,7 +221,7 @@ class SessionKeeper(Part):
     def _on_released(self, event: events.LeftoversReleased) -> None:
         refused = self._leftovers.released(event)
         if refused and not self.closing:
-            self.end(refused)
+            self.end(None, refused)
         self.save()
 
     def handlers(self) -> events.Handlers:
@@ -263,16 +264,17 @@ class SessionKeeper(Part):
         elif self.session.ended:
             self._renew()
 
-    def end(self, name: str) -> None:
-        """Close the session as soon as no group is alive under it, for the election `name`, which cannot be released."""
+    def end(self, asking: Optional[Candidacy], name: str) -> None:
+        """Close the session as soon as no group is alive under it, for the election `name`, which cannot be released. asking: its
+        candidacy, None for an election of an earlier listener, whose name one of this listener may have, too."""
         self.closing = True
         why = f"the session is closed, since ZooKeeper refuses to release {name}"
         for other in self._candidacies:
-            if other.name != name:
+            if other is not asking:
                 other.decide(messages.SessionEnds(why))
 
     def actions(self) -> events.Actions:
-        return {messages.EndSession: lambda one, action: self.end(one.name)}
+        return {messages.EndSession: lambda one, action: self.end(one, one.name)}
 
     def _close(self) -> None:
         """Replace a session that must end, once no group of the node is alive under it."""

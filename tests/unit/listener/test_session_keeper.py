@@ -181,7 +181,7 @@ def test_a_client_that_cannot_be_started_is_started_later_and_its_predecessor_cl
     one = make(State(role=roles.DEMOTING, step="closing", ending=True))
     one.hear(connected())
     one.keeper.session.threads = False
-    one.keeper.end("another")
+    one.keeper.end(None, "another")
     one.keeper.keep_time(NOW)
     assert one.keeper.session.generation == 2 and one.keeper.session.stopped == [1] and one.keeper.session.started == 1
     one.keeper.session.threads = True
@@ -197,7 +197,7 @@ def no_thread(work, seconds=0.0):
 def test_a_session_that_must_end_is_closed_when_nothing_runs_under_it(make):
     one = make(State(role=roles.PRIMARY, step="", proposal="n-1", token=5, ending=True))
     one.hear(connected())
-    one.keeper.end("another")
+    one.keeper.end(None, "another")
     assert kinds(one.heard[-1:]) == ["SessionEnds"]
     one.keeper.keep_time(NOW)
     assert one.keeper.closing and one.store.value is not None
@@ -228,6 +228,30 @@ def test_what_zookeeper_refuses_to_release_twice_ends_the_session(make):
     for refused, ends in (([], False), ([former], False), ([former], True)):
         one.hear(events.LeftoversReleased([], refused))
         assert one.keeper.closing is ends
+
+
+def test_what_is_refused_of_an_election_that_has_another_place_now_ends_the_session_too(make):
+    former = saved_session.SavedElection("orders", "primary", "/e1", "n-", "/ack1")
+    one = make(State(role=roles.STANDBY, step="watching", proposal="n-1"), saved(elections=[former]))
+    one.hear(connected())
+    one.left.group_dead("primary")
+    for _ in range(2):
+        one.hear(events.LeftoversReleased([], [former]))
+    assert kinds(one.heard) == ["SessionEnds"]
+    one.one.state = State(role=roles.DEMOTING, step="releasing", proposal="n-1", led=True, ending=True)
+    one.keeper.keep_time(NOW)
+    assert one.keeper.closing
+    one.one.state = State(role=roles.DETACHED, step="waiting", ending=True)
+    one.keeper.keep_time(NOW)
+    assert not one.keeper.closing and one.keeper.session.stopped == [1] and not one.left.elections
+
+
+def test_whoever_asks_for_the_end_of_the_session_is_not_told_of_it(make):
+    one = make(State(role=roles.DEMOTING, step="closing", ending=True))
+    one.hear(connected())
+    one.heard.clear()
+    one.keeper.actions()[messages.EndSession](one.one, messages.EndSession())
+    assert one.heard == [] and one.keeper.closing
 
 
 def test_lost_connections_and_sessions_are_counted(make):
