@@ -21,6 +21,8 @@ class _Handler:
     timeout_exception: type[Exception]
     create_connection: Callable[..., Any]
     select: Callable[..., Any]
+    _running: bool
+    def stop(self) -> None: ...
     def event_object(self) -> threading.Event: ...
 
 # Private to kazoo; only zookeeper/kazoo_internals.py uses them.
@@ -32,6 +34,7 @@ class _Connection:
     _read: Callable[[int, float], bytes]
     _read_header: Callable[[float], tuple[Any, bytes, int]]
     _read_socket: Callable[[float], Any]
+    def close(self) -> None: ...
 
 class TransactionRequest:
     def check(self, path: str, version: int) -> None: ...

@@ -13,10 +13,10 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tu
 
 from supervisor_zkelect.checks.parse import parse
 from supervisor_zkelect.config import shellwords, values
-from supervisor_zkelect.config.options import Option
+from supervisor_zkelect.config.options import ELECTION, Option
 from supervisor_zkelect.config.source import Section
 from supervisor_zkelect.config.values import Secret
-from supervisor_zkelect.core import lease, places, untrusted
+from supervisor_zkelect.core import lease, places, room, untrusted
 
 
 def check_main(main: Section) -> None:
@@ -50,6 +50,8 @@ def check_elections(sections: Sequence[Section], chroot: str) -> None:
             what = f"is the group of [{groups[group]}] as well; give each election a group of its own"
             section.wrong("group", what)
     _check_znodes(sections, chroot)
+    for section in sections:
+        _check_room(section, chroot)
 
 
 # Secrets
@@ -321,6 +323,31 @@ def _znodes(section: Section) -> Iterator[_Znode]:
         found["election_state"], option = places.state_of(found["election_ack"]), "election_ack"
     if found.get("election_state") is not None:
         yield _Znode(found["election_state"], section, option, _STATE)
+
+
+def _check_room(section: Section, chroot: str) -> None:
+    """Check that there is room for the election in the record and in the saved session."""
+    found, name = section.values, section.name[len(ELECTION):]
+    if not found.get("group"):
+        return
+    if found.get("address"):
+        over = room.granted(name, found["group"], found["address"]) - room.ROOM
+        if over > 0:
+            what = f"is too long by {over} bytes for the record of the leases"
+            section.wrong("address", f"{what}; shorten it, or the names of election and group")
+    options = ("election_znode", "election_ack", "election_state")
+    if not all(found.get(option) for option in options) or not {"election_prefix", "sequence_separator"} <= found.keys():
+        return
+    paths = {option: chroot + found[option] for option in options}
+    if max(map(len, paths.values())) > places.LONGEST_PATH:
+        return  # which is told
+    if paths["election_state"] == places.state_of(paths["election_ack"]):
+        paths["election_state"] = ""
+    znode, ack, state = paths.values()
+    over = room.saved(name, found["group"], znode, found["election_prefix"] + found["sequence_separator"], ack, state) - room.ROOM
+    if over > 0:
+        what = f"the paths of this election, each with its chroot, are too long by {over} bytes for the file of the saved session"
+        section.wrong(max(paths, key=lambda option: len(paths[option])), f"{what}; shorten them, or the chroot")
 
 
 def _collision(one: _Znode, other: _Znode) -> Tuple[_Znode, str]:

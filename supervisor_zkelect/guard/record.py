@@ -25,16 +25,15 @@ import zlib
 from collections import namedtuple
 
 from supervisor_zkelect.core.lease import Lease
+from supervisor_zkelect.core.room import ROOM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Mapping
 
 VERSION = 2
-BLOCK = 1024
+BLOCK = ROOM + 16
 """Bytes in a block."""
-ROOM = BLOCK - 16
-"""Bytes of strings that a block has room for."""
 
 MOST = 100_000
 """Elections that a reader believes a record to hold."""

@@ -205,4 +205,4 @@ class Reports(Decider):
         # Whoever does not lead stays away for that, and tells so as its reason.
         orders = state.orders
         unusable = orders.bar if orders is not None and one.leads and not orders.bar_id else ""
-        return told or contested or one.queue.foreign or unusable
+        return told or contested or one.queue.foreign or unusable or self._sessions.unsaved

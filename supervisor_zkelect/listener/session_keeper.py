@@ -21,6 +21,7 @@ from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
 from supervisor_zkelect.listener.leftovers import Leftovers
 from supervisor_zkelect.listener.part import Means, Part
 from supervisor_zkelect.listener.programs import Programs
+from supervisor_zkelect.listener.session_file import SessionFile
 from supervisor_zkelect.listener.workers import PACE
 from supervisor_zkelect.zookeeper import session
 
@@ -50,7 +51,7 @@ class SessionKeeper(Part):
         self._programs = programs
         self._leaving = leaving
         self.session: Any = None
-        self._store: Optional[saved_session.Store] = None
+        self._file = SessionFile(means)
         #: the session of an earlier listener that is to be gone on with, until there is a connection
         self.former: Optional[saved_session.Saved] = None
         #: "connecting", "connected", "suspended" or "lost", and since when
@@ -72,11 +73,7 @@ class SessionKeeper(Part):
 
     def find_former(self) -> None:
         """Look for the session of an earlier listener, with the lock held."""
-        # Whether it exists where `servers` says, as they are configured now, only ZooKeeper can tell.
-        former = self._host.saved()
-        if self._store is None:
-            self._store = self._host.store()
-        self.former = former if former is not None and list(former.owner) == list(self._host.owner) else None
+        self.former = self._file.find_former()
 
     def begin(self) -> List[saved_session.SavedElection]:
         """Make the session. Returns the elections that an earlier listener had, and this one has, too."""
@@ -119,18 +116,15 @@ class SessionKeeper(Part):
 
     def save(self) -> None:
         """Save the session for the next listener, or for a release."""
-        granted, settings = self._leases.granted, self._host.settings
-        if granted is not None and not self._leaving() and self._store is not None:
-            self._store.save(saved_session.Saved(
-                granted.session, granted.password.hex(), granted.timeout, self._host.owner, settings.node_name,
-                ",".join(settings.servers) if settings.plain else "", elections.to_save(settings) + self._leftovers.elections,
-                settings.tick_time,
-            ))
+        granted = self._leases.granted
+        if granted is not None and not self._leaving():
+            self._file.save(granted, self._leftovers.elections)
             self._programs.keep_configuration()
 
-    def _forget(self) -> None:
-        if self._store is not None:
-            self._store.forget()
+    @property
+    def unsaved(self) -> str:
+        """Why the session could not be saved; "" when nothing is amiss."""
+        return self._file.trouble
 
     # The link
 
@@ -287,7 +281,7 @@ class SessionKeeper(Part):
         self._leftovers.forget()
         self._leases.restart()
         # A request to end the session may arrive late, and nobody is to go on in it then.
-        self._forget()
+        self._file.forget()
         self._renew()
         self._first_generation = self.session.generation
         self._over("closed, to give up what ZooKeeper does not let this node release", "the session was closed")
@@ -297,19 +291,19 @@ class SessionKeeper(Part):
         released = all(not one.state.proposal or one.state.settled for one in self._candidacies)
         if released:
             # A request to end the session may arrive late, and nobody is to go on in it then.
-            self._forget()
+            self._file.forget()
         # Without a connection nobody is asked; the proposals of the queue go with the session, which expires.
         seconds = 0.0 if released and not self.connected else CLOSE_TIME
         closed = self._host.aside(self.session.close, seconds) or released
         if closed:
-            self._forget()
+            self._file.forget()
         return closed
 
     # Time
 
     def next_wakeup(self) -> float:
         beat_at = self._leases.heartbeat.next_wakeup() if self.connected else math.inf
-        return min(self.attach_at, self._renew_at, beat_at)
+        return min(self.attach_at, self._renew_at, self._file.due, beat_at)
 
     def watch(self, moment: float) -> None:
         """Beat; or, without a connection, warn of a ZooKeeper that does not answer, and have an ended client renewed."""
@@ -329,6 +323,8 @@ class SessionKeeper(Part):
             self._attach()
         if self._leftovers.due <= moment:
             self._leftovers.release(self.session.client if self.usable else None)
+        if self._file.due <= moment:
+            self.save()
         if self._renew_at <= moment:
             self._renew_in_time()
         if self.closing:

@@ -54,8 +54,8 @@ def on_connect(
 ) -> None:
     """Register callbacks for the connect requests of a client that is not started.
 
-    answered: called with when the request was sent, the session's timeout in seconds, 0 for a session that is over, its id and its
-    password: of a client without a connection kazoo tells neither.
+    answered: called with when the request was sent, the session's timeout in seconds, 0 for a session that is over, its id
+        and its password, which kazoo tells of no client without a connection.
     prepare: given the request, the seconds to wait for its answer and the time of sending; returns the first two as they are to
     be used. refused: called when a server closed the connection instead of an answer.
     """

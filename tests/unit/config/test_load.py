@@ -8,6 +8,10 @@ import pytest
 from supervisor_zkelect.config import load as loading
 from supervisor_zkelect.config import samples
 from supervisor_zkelect.config.problems import ConfigError
+from supervisor_zkelect.core import room
+from supervisor_zkelect.core.lease import Lease
+from supervisor_zkelect.guard import record
+from supervisor_zkelect.listener import elections
 from tests.unit.config.files import second, text
 
 BAD = {
@@ -36,6 +40,15 @@ BAD = {
         text(main=f"chroot = /{'a' * 511}", election=f"{name} = /{'a' * 512}"), f"[election:orders] {name} = /a", "shorten one of them",
     ) for name in ("election_znode", "election_ack", "election_state")},
     "long state by default": (text(election=f"election_ack = /{'a' * 1020}"), "[election:orders] election_ack = /a", "the state has more"),
+    "paths that do not fit together": (
+        text(election=f"election_znode = /{'a' * 500}\nelection_ack = /{'b' * 510}"),
+        "[election:orders] election_ack = /b", "shorten them, or the chroot"),
+    "chroot that does not fit thrice": (
+        text(main=f"chroot = /{'c' * 480}"), "[election:orders] election_znode = /zkelect/orders/election", "shorten them, or the chroot"),
+    "paths that do not fit in bytes": (
+        text(election=f"election_znode = /{'é' * 400}\nelection_ack = /{'é' * 100}"), "[election:orders] election_znode", "shorten"),
+    "address that the record has no room for": (
+        text(election="health = none").replace("10.0.0.5:80", "a" * 900), "[election:orders] address = aaa", "shorten it, or"),
     "long chroot": (text(main=f"chroot = /{'a' * 1024}"), "[zkelect] chroot = /a", "shorten it to 1024"),
     "same znode": (
         text(more=second("election_znode = /zkelect/orders/election")),
@@ -120,6 +133,24 @@ def test_bad_input_is_one_line_with_a_remedy(load, tmp_path, what):
     assert problems[0].startswith(f"{tmp_path}/zkelect.conf: ") and remedy in problems[0] and "\n" not in problems[0]
     # Only a file without its sections has more to be told of.
     assert len(caught.value.problems) == 1 or what in ("no header", "no section", "empty servers")
+
+
+@pytest.mark.parametrize("more, fits", [(0, True), (1, False)])
+def test_what_the_configuration_takes_fits_into_the_blocks(load, more, fits):
+    """By one byte: of the paths, where state_of the ack has no room of its own; of the address."""
+    fixed = len("orders\0primary\0\0n-\0\0")
+    paths = f"election_znode = /{'a' * 499}\nelection_ack = /{'b' * (record.ROOM - fixed - 501 + more)}"
+    address = "a" * (record.ROOM - room.NUMBERS - len("orders\0primary\0\0") + more)
+    for written in (text(election=paths), text().replace("10.0.0.5:80", address)):
+        try:
+            settings = load(written)
+        except ConfigError as error:
+            assert not fits and len(error.problems) == 1 and "too long by 1 " in error.problems[0]
+        else:
+            (one,) = settings.elections
+            assert fits and record.unpack(record.pack(list(elections.to_save(settings)[0])))
+            worst = Lease(*[-1.7976931348623157e308] * 4)
+            assert record.pack(record.Entry("orders", one.group, one.address, (1 << 63) - 1, True, 10 ** 19, worst, True).strings())
 
 
 def test_a_missing_file_is_one_line(tmp_path):

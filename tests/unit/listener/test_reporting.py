@@ -30,7 +30,7 @@ def one(orders):
         obstacle="", candidacies=candidacies(orders), folder=SimpleNamespace(locked=True, trouble=""),
         guard=SimpleNamespace(up=True, trouble="", unenforced=lambda: "", missing=lambda: ""), granted=None,
         sessions=SimpleNamespace(
-            session=object(), link="connected", link_since=500.0, doubt=lambda: "", attach_at=math.inf, connected=True
+            session=object(), link="connected", link_since=500.0, doubt=lambda: "", attach_at=math.inf, connected=True, unsaved=""
         ),
     )
 
@@ -85,6 +85,12 @@ def test_what_was_missing_for_a_former_lease_hinders_only_who_needs_one(one, ord
 def test_where_no_guard_can_be_had_nobody_can(one):
     one.guard.missing = lambda: "no guard"
     assert part(one)["cannot"] == {"kind": ability.GUARD, "why": "no guard"}
+
+
+def test_a_session_that_cannot_be_saved_is_a_trouble(one):
+    assert part(one)["trouble"] == ""
+    one.sessions.unsaved = "the session cannot be saved: No space left on device"
+    assert part(one)["trouble"] == "the session cannot be saved: No space left on device"
 
 
 def test_a_place_is_that_of_a_proposal(orders):

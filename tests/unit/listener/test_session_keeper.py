@@ -39,9 +39,11 @@ class Session:
 
 
 class Store:
-    value = None
+    value, error = None, None
 
     def save(self, value):
+        if self.error:
+            raise self.error
         self.value = value
 
     def forget(self):
@@ -126,6 +128,24 @@ def test_a_session_that_is_saved_without_a_connection_keeps_its_password(make, t
     else:
         one.hear(events.LeftoversReleased([], []))
     assert one.store.value.password == b"secret".hex()
+
+
+@pytest.mark.parametrize("error, told", [
+    (OSError(28, "No space left on device"), "No space left on device"), (ValueError("1009 bytes do not fit"), "1009 bytes do not fit"),
+])
+def test_a_session_that_cannot_be_saved_is_told_and_saved_later(make, error, told):
+    one = make(STANDBY)
+    one.store.error = error
+    one.hear(connected())
+    assert one.keeper.usable and one.keeper.unsaved == f"the session cannot be saved: {told}"
+    one.keeper.keep_time(NOW + PACE / 2)
+    assert one.store.value is None
+    one.store.error = None
+    one.keeper.keep_time(NOW + PACE)
+    assert one.store.value.id == 77 and one.keeper.unsaved == ""
+    one.store.value = None
+    one.keeper.keep_time(NOW + 9 * PACE)
+    assert one.store.value is None
 
 
 def test_a_shorter_timeout_cuts_the_leases_that_were_counted_by_the_longer_one(make):
