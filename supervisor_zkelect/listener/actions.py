@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Dict
 
 from supervisor_zkelect.core import messages, ranks
 from supervisor_zkelect.listener import election_worker, events, order_worker, pool_worker
@@ -21,8 +20,6 @@ class Actions(Decider):
         """health: does health checks."""
         super().__init__(means, keepers)
         self._health = health
-        #: election -> does its fence commands
-        self._fences: Dict[str, EventExecutor] = {}
 
     def actions(self) -> events.Actions:
         worker = election_worker
@@ -84,12 +81,12 @@ class Actions(Decider):
             "ZKELECT_TOKEN": str(one.state.token), "ZKELECT_OLD_NODE": action.node,
             "ZKELECT_OLD_ADDRESS": action.address, "ZKELECT_OLD_TOKEN": str(action.token),
         }
-        if one.name not in self._fences:
-            # One after the other: a term that was lost may have left its command running.
-            self._fences[one.name] = EventExecutor(self._host.pool(1, f"zkelect-hooks-{one.name}"), self._post)
-        self._fences[one.name].submit(partial(
-            pool_worker.run_fence, settings, action.op, variables, self._host.now, self._host.run
-        ))
+        name, op = one.name, action.op
+        # Without an answer the step would wait for ever.
+        one.hooks.submit(
+            partial(pool_worker.run_fence, settings, op, variables, self._host.now, self._host.run),
+            lambda error: events.ElectionEvent(name, messages.Fenced(op, False, f"a defect: {error!r}")),
+        )
 
     def _ensure_dead(self, one: Candidacy, action: messages.EnsureDead) -> None:
         found = self._guard.found.get(one.settings.group)

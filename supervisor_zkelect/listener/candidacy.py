@@ -19,6 +19,7 @@ from supervisor_zkelect.listener import election_worker, events, order_worker, t
 from supervisor_zkelect.listener.delivery import STEP_PACE
 from supervisor_zkelect.listener.entry import SETTLED, EntryWriter
 from supervisor_zkelect.listener.group_control import LEARN, GroupControl
+from supervisor_zkelect.listener.hooks import Hooks
 from supervisor_zkelect.listener.paced_log import REPEAT
 from supervisor_zkelect.listener.part import Means, Part
 from supervisor_zkelect.listener.workers import PACE, EventExecutor
@@ -125,9 +126,9 @@ class Candidacy(Part):
         self.timeline = timeline.TermTimeline(self._host.settings.node_name, settings.address)
         self.tally = tally.Tally()  # for whoever watches from outside
         self.facts = Facts()
-        self.term = TermView()
-        self.queue = QueueView()
+        self.term, self.queue = TermView(), QueueView()
         self.control = ControlView()
+        self.hooks = Hooks(ports.means, settings.name, settings.fence)
         self.entry = EntryWriter(ports.means, ports.connected, lambda: ports.entry(self))
         #: whether the history of terms is being written, and when it may be tried again
         self.writing = False

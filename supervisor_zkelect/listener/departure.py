@@ -70,7 +70,9 @@ class Departure(Decider):
         if self.begun or not groups or stopping or not self._guard.independent:
             self.leave_in_time(reason)
         else:
-            self._work.submit(partial(pool_worker.survey_groups, self._host.supervisord, groups, reason))
+            work = partial(pool_worker.survey_groups, self._host.supervisord, groups, reason)
+            # As where supervisord does not answer.
+            self._work.submit(work, lambda error: events.GroupsSurveyed(True, reason))
 
     def _surveyed(self, event: events.GroupsSurveyed) -> None:
         # What an operator has stopped in a pause, he starts again.

@@ -80,13 +80,14 @@ class EntryWriter(Part):
             return
         self._writing, self._last = True, told
         node = self._host.settings.node_name
+        failed = lambda error: events.EntryWritten(name, f"a defect: {error!r}")  # noqa: E731
         if leaving:
-            work.submit(partial(telling.write_entry, elector, name, node, entry))
+            work.submit(partial(telling.write_entry, elector, name, node, entry), failed)
             return
         self._noting, self._news = self._news, []
         more = telling.More(self._host.history_copy(name), tuple(self._noting), self._vanished)
         self._vanished = {}
-        work.submit(partial(telling.write_entry, elector, name, node, entry, more))
+        work.submit(partial(telling.write_entry, elector, name, node, entry, more), failed)
 
     def note(self, before: State, after: State, actions: Sequence[messages.Action]) -> None:
         """Have noted what happened by a step of the role machine, when the entry is written next; nobody waits for it."""

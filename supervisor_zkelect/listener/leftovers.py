@@ -72,7 +72,8 @@ class Leftovers(Part):
             self.due = self._host.now() + PACE
         elif dead:
             acl = connect.acl_of(settings.acl)
-            self._work.submit(partial(pool_worker.release_leftovers, client, dead, acl, settings.session_timeout))
+            work = partial(pool_worker.release_leftovers, client, dead, acl, settings.session_timeout)
+            self._work.submit(work, lambda error: events.LeftoversReleased([], []))
 
     def released(self, event: events.LeftoversReleased) -> str:
         """Drop what is released. Returns the name of an election for which ZooKeeper has refused that twice, "" for none."""

@@ -126,6 +126,7 @@ class Reloads(Decider):
             before, after, check = one.settings, settings.election(one.name), checks[one.name]
             assert after is not None, "an election less takes another listener"
             one.settings, one.check, one.fit = after, check, after.fit_check()
+            one.hooks.get_ready(after.fence)
             one.timeline.readdress(one.settings.address)
             one.elector.describe(elections.proposal_data(settings, one.settings))
             rules = elections.rules(settings, one.settings, one.rules.stopwaitsecs)

@@ -57,7 +57,8 @@ class EventExecutor:
         self._post = post
 
     def submit(self, work: Callable[[], Any], failed: Optional[Callable[[BaseException], Any]] = None) -> None:
-        """failed: makes the event that is posted when `work` raises, for want of memory too."""
+        """failed: makes the event that is posted when `work` raises, for want of memory too, or where no thread can be had for
+        it. Without one this raises RuntimeError then."""
 
         def done(future: Future[Any]) -> None:
             error = None if future.cancelled() else future.exception()
@@ -66,7 +67,14 @@ class EventExecutor:
                 if failed is not None:
                     self._post(failed(error))
 
-        self._executor.submit(self._run, work).add_done_callback(done)
+        try:
+            future = self._executor.submit(self._run, work)
+        except RuntimeError as error:
+            if failed is None:
+                raise
+            self._post(failed(error))
+            return
+        future.add_done_callback(done)
 
     def _run(self, work: Callable[[], Any]) -> None:
         event = work()

@@ -58,8 +58,16 @@ def departing(*states):
     guard, leftovers = SimpleNamespace(independent=True), SimpleNamespace(alive=False)
     parts = keepers(*ones, programs=SimpleNamespace(stopwaitsecs=10.0), guard=guard, leftovers=leftovers)
     departure = Departure(means(host), parts)
-    departure._work = SimpleNamespace(submit=surveyed.append)
+    departure._work = SimpleNamespace(submit=lambda work, failed: surveyed.append(failed))
     return SimpleNamespace(departure=departure, heard=heard, surveyed=surveyed)
+
+
+def test_a_listener_that_cannot_ask_supervisord_leaves_its_groups_to_the_guard():
+    leaving = departing(State(role=roles.PRIMARY, step="", deadline=104.0, alive=True))
+    leaving.departure.signalled(signal.SIGTERM)
+    (failed,) = leaving.surveyed
+    leaving.departure._surveyed(failed(KeyError("statename")))
+    assert leaving.departure.reattaching and leaving.heard == []
 
 
 @pytest.mark.parametrize("state", [

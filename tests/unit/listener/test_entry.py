@@ -110,6 +110,18 @@ def test_orders_and_what_became_of_them_are_noted(writer, host):
     ]
 
 
+@pytest.mark.parametrize("state", [PRIMARY, State(role=roles.DEMOTING, step="stopping", orders=messages.ControlSeen())])
+def test_an_entry_that_meets_a_defect_is_written_later(writer, host, state):
+    work = Work()
+    writer.note(STANDBY, PRIMARY, [])
+    host.moment += entry.ENTRY_PACE
+    writer.write(host.moment, "orders", state, Elector(), work)
+    writer.written(work.fail(ValueError("x")))
+    assert writer.due == host.moment + entry.REPEAT
+    host.moment = writer.due
+    assert len(write(writer, host, PRIMARY, Elector())) == 1
+
+
 def test_what_could_not_be_noted_is_noted_later_in_its_order(writer, host):
     elector = Elector()
     writer.note(STANDBY, PRIMARY, [])

@@ -37,7 +37,7 @@ def one():
     led = candidacy(host, State(role=roles.PRIMARY, step="", token=5, deadline=NOW), elector)
     led.decide = heard.append
     keeper = LeaseKeeper(means(host), candidacies(led), guard, lambda one: None)
-    keeper.granted = session.Connected(1, 77, TIMEOUT, NOW - 50.0)
+    keeper.granted = session.Connected(1, 77, TIMEOUT, NOW - 50.0, b"secret")
     keeper.new_clock(TIMEOUT, NOW - 50.0)
     keeper.session = SimpleNamespace(drop=lambda: heard.append("drop"))
     keeper.actions()[messages.KeepLease](led, messages.KeepLease())

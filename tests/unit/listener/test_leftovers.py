@@ -52,6 +52,14 @@ def test_without_a_connection_it_is_tried_again(one):
     assert one.left.due == NOW + PACE and not one.work.given
 
 
+def test_a_release_that_meets_a_defect_is_tried_again(one):
+    one.left.group_dead("first")
+    one.left.release(object())
+    assert one.left.due == math.inf
+    assert one.left.released(one.work.fail(ValueError("x"))) == ""
+    assert one.left.elections == [ONE, TWO] and one.left.due == NOW + PACE
+
+
 def test_a_release_that_zookeeper_refuses_twice_is_told(one):
     one.left.group_dead("first")
     one.failing["former"] = NotConnected("no answer")
