@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from functools import partial
 from typing import Any, Callable, Dict, List
@@ -11,6 +12,8 @@ from supervisor_zkelect.listener import events, pool_worker
 from supervisor_zkelect.listener.host import Host
 from supervisor_zkelect.listener.paced_log import PacedLog
 from supervisor_zkelect.listener.workers import PACE, EventExecutor
+
+log = logging.getLogger(__name__)
 
 #: Seconds between two reports while nothing changes; delivering one is a quarter of what a standby does.
 REPORT_PACE = 2.0
@@ -70,7 +73,12 @@ class Delivery:
             self._log.warn("supervisord", f"cannot deliver the report: {event.error}")
             self.within(PACE)
         for request in event.requests:
-            self._obey(request)
+            try:
+                self._obey(request)
+            except Exception as error:
+                # Without an answer supervisord would give it to the next listener as well.
+                log.exception("a defect")
+                self._reply(request.get("ticket", ""), {"ok": False, "exit": 4, "text": f"a defect: {error!r}"})
 
     def handlers(self) -> events.Handlers:
         return {events.ReportDelivered: self._delivered}

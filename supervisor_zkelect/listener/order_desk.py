@@ -62,7 +62,8 @@ class OrderDesk(Decider):
         wait, look, term, back, within = (arguments.get(name) for name in ("wait", "look", "term", "take_back", "within"))
         try:
             given = asked.given(verb, arguments, self._host.settings.node_name)
-            if not asked.is_time(wait or 0.0) or not asked.is_time(within or 0.0) or type(term) not in (int, type(None)):
+            times = [seconds for seconds in (wait, within) if seconds is not None]
+            if not all(map(asked.is_time, times)) or type(term) not in (int, type(None)):
                 raise asked.NoOrder("a time, or a term, is none")
         except asked.NoOrder as error:
             self._reply(ticket, {"ok": False, "exit": 2, "text": str(error)})

@@ -15,11 +15,14 @@ from tests.unit.listener.parts import NOW, Host, Log, Work
 def one():
     """A delivery of empty reports. obeyed: orders that came; said: who was answered, and whether with success."""
     host, work, log, obeyed, said = Host(), Work(), Log(), [], []
-    delivery = Delivery(
-        host, work, log, lambda moment: {"at": moment}, obeyed.append,
-        lambda ticket, document: said.append((ticket, document["ok"])),
-    )
-    return SimpleNamespace(host=host, work=work, log=log, obeyed=obeyed, said=said, delivery=delivery)
+    texts = []
+
+    def reply(ticket, document):
+        said.append((ticket, document["ok"]))
+        texts.append(document.get("text"))
+
+    delivery = Delivery(host, work, log, lambda moment: {"at": moment}, obeyed.append, reply)
+    return SimpleNamespace(host=host, work=work, log=log, obeyed=obeyed, said=said, texts=texts, delivery=delivery)
 
 
 def deliver(one):
@@ -38,6 +41,20 @@ def test_one_report_is_on_its_way_at_a_time(one):
     assert len(one.work.given) == 1
     deliver(one)
     assert one.delivery.next_wakeup() == NOW + REPORT_PACE
+
+
+@pytest.mark.parametrize("error", [TypeError("x"), KeyError("x"), RuntimeError("x")])
+def test_a_request_that_meets_a_defect_is_answered_and_the_next_obeyed(one, error):
+    obeyed = []
+
+    def obey(request):
+        obeyed.append(request["ticket"])
+        if request["ticket"] == "1":
+            raise error
+
+    one.delivery._obey = obey
+    one.delivery.handlers()[events.ReportDelivered](events.ReportDelivered([{"ticket": "1"}, {"ticket": "2"}], ""))
+    assert obeyed == ["1", "2"] and one.said == [("1", False)] and one.texts == [f"a defect: {error!r}"]
 
 
 def test_who_waits_for_a_fresh_report_is_answered_with_the_next_one(one):

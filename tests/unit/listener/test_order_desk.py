@@ -61,6 +61,7 @@ def test_what_is_ordered(verb, arguments, given):
 
 @pytest.mark.parametrize("arguments", [
     {"to": "../b"}, {"to": "b\nc"}, {"in": "soon"}, {"in": -1}, {"in": True}, {"wait": "x"}, {"in": 1e30}, {"at": "noon"}, {"at": -1}, {"at": 7, "in": 7}, {"term": "x"}, {"term": True},
+    {"within": ""}, {"within": []}, {"within": False}, {"wait": ""},
 ])
 def test_what_is_no_order_is_refused(arguments):
     place = Place()
