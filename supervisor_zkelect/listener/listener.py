@@ -238,6 +238,8 @@ class Listener:
         if not self.candidacies:
             self._begin_when_known()
             return
+        # Another guard is started with the reattach_grace that this listener began with, which a reload may have changed.
+        self.guard.tell_groups()
         self.pauses.guard_came()
         self.guard.tell_anew()
         self.leftovers.end()

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.guard import link
+from supervisor_zkelect.guard import link, protocol
 from supervisor_zkelect.listener import events, listener
 from supervisor_zkelect.operators.verbs import VERBS
 from supervisor_zkelect.zookeeper import session
-from tests.unit.listener.parts import Host, Serial
+from tests.unit.listener.parts import Host, Serial, candidacy
 
 
 def tuples(module):
@@ -49,6 +49,16 @@ def test_what_nobody_handles_is_an_error_at_the_start():
 
 def test_the_desk_knows_each_verb_that_operators_have(one):
     assert one.desk.verbs == {"refresh"} | {verb.name for verb in VERBS.values() if verb.wait}
+
+
+def test_another_guard_is_told_of_the_grace_as_it_is_now(one):
+    sent = []
+    one.guard.link.send = sent.append
+    one.guard.up = True
+    one.candidacies.add(candidacy(one.host))
+    one.host.settings.reattach_grace = 30.0
+    one._guard_came()
+    assert [order.grace for order in sent if isinstance(order, protocol.GroupsOrder)] == [30.0]
 
 
 def test_what_is_unknown_is_not_passed_over(one):
