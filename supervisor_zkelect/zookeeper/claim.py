@@ -81,7 +81,7 @@ class ClaimCalls(TermCalls):
         arguments.flag("adopting", adopting)
         limit = self._zk.limit()
         self._require_lead(limit)
-        token = self._require().token
+        token, refuted = self._require().token, False
         for number in range(ROUNDS):
             term = self._look_at_led_term(limit, True, number > 0)
             found, left = term.holder, term.left
@@ -89,7 +89,7 @@ class ClaimCalls(TermCalls):
             another = found if found is not None and not mine and self._is_another(found, limit) else None
             same = found is not None and found.holder == Holder(node, token, address)
             operations = [] if mine else term.emptied
-            heeded, led_to = ([], None) if adopting else self._heeding(term, node, token, mine)
+            heeded, led_to = ([], None) if adopting else self._heeding(term, node, token, mine and not refuted)
             ordered = led_to.order.id if led_to is not None else found.order if found is not None and mine else ""
             record = self._record(node, token, address, order=ordered)
             done, beside = self._noted_as(record, found, same, limit, [*operations, *heeded], self.control_znode)
@@ -101,6 +101,8 @@ class ClaimCalls(TermCalls):
                 if found is not None:
                     return None if mine or another is not None else found.holder
                 return None if left is None else Holder("", 0, left)
+            # What was claimed past orders that were not read is no term, though its holder stands.
+            refuted = refuted or done
         raise ZooKeeperFailed("ack or holder changed at every look; ask again")
 
     def _heeding(
