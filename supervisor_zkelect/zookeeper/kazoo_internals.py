@@ -6,6 +6,7 @@ granted, and believes whatever a server says. What is put in its place here runs
 
 from __future__ import annotations
 
+import logging
 import math
 import select
 import socket
@@ -16,10 +17,13 @@ from kazoo import exceptions as kazoo_errors
 from kazoo.client import KazooClient
 from kazoo.protocol.connection import PING_XID, WATCH_XID
 from kazoo.protocol.serialization import Connect
+from kazoo.protocol.states import KazooState
 
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import replies
 from supervisor_zkelect.zookeeper.replies import Nonsense, ReconnectPace
+
+log = logging.getLogger(__name__)
 
 #: Seconds that the first attempt to connect may take after a connection was lost; and those that a server may take which
 #: let itself be connected to, to answer for a session that is there.
@@ -38,26 +42,27 @@ def patience(limit: float, failures: int) -> float:
 
 
 def harden(client: KazooClient, pace: ReconnectPace, limits: Callable[[], Tuple[int, float]]) -> None:
-    """Make a client that is not started reconnect soon, poll its sockets cheaply, and accept only what a server may say.
+    """Make a client that is not started reconnect soon, poll its sockets cheaply, accept only what a server may say, and come
+    back to servers that have lost their data.
 
     limits: bytes of a reply that are read, and the servers' tickTime in seconds, as they are when asked.
     """
     _dial_quickly(client)
     _CheckedConnection(client, pace, limits).install()
+    _ForgetfulConnection(client, limits).install()
     client.handler.select = poll
 
 
 def on_connect(
     client: KazooClient, answered: Callable[[float, float, int, bytes], None],
     prepare: Callable[[Connect, float, float], Tuple[Connect, float]] = lambda request, timeout, sent: (request, timeout),
-    refused: Callable[[], None] = lambda: None,
 ) -> None:
     """Register callbacks for the connect requests of a client that is not started.
 
     answered: called with when the request was sent, the session's timeout in seconds, 0 for a session that is over, its id
         and its password, which kazoo tells of no client without a connection.
     prepare: given the request, the seconds to wait for its answer and the time of sending; returns the first two as they are to
-    be used. refused: called when a server closed the connection instead of an answer.
+    be used.
     """
     invoke = client._connection._invoke
 
@@ -66,11 +71,7 @@ def on_connect(
             return invoke(timeout, request, xid)
         sent = now()
         request, timeout = prepare(request, timeout, sent)
-        try:
-            answer = invoke(timeout, request, xid)
-        except kazoo_errors.ConnectionDropped:
-            refused()
-            raise
+        answer = invoke(timeout, request, xid)
         answered(sent, answer[0].time_out / 1000.0, answer[0].session_id, answer[0].passwd)
         return answer
 
@@ -255,6 +256,49 @@ class _CheckedConnection:
     def _dropped(self, error: BaseException) -> kazoo_errors.ConnectionDropped:
         self._pace.taken()
         return kazoo_errors.ConnectionDropped(str(error))
+
+
+class _ForgetfulConnection:
+    """Wraps a kazoo client's connection, once `install` is called, so that it comes back after its servers lost their data.
+
+    A server closes the connection of a client that has seen more than it has itself, as that could be shown the past. Where all
+    servers do so, their data was lost or restored, and the client would try for ever. So once its session must be over it asks
+    for that as one that has seen nothing. A server that takes the request tells whether it has the session still.
+    """
+
+    def __init__(self, client: KazooClient, limits: Callable[[], Tuple[int, float]]) -> None:
+        self._client, self._limits, self._invoke = client, limits, client._connection._invoke
+        #: since when the connection is lost, the session's timeout as granted, and how many servers have refused it in a row
+        self._lost_at, self._timeout, self._refusals = math.inf, 0.0, 0
+
+    def install(self) -> None:
+        self._client._connection._invoke = self._ask
+        self._client.add_listener(self._changed)
+
+    def _ask(self, timeout: float, request: Any, xid: Optional[int] = None) -> Any:
+        if not isinstance(request, Connect):
+            return self._invoke(timeout, request, xid)
+        if request.session_id and request.last_zxid_seen and self._refusals >= len(self._client.hosts) and self._is_over():
+            log.warning(
+                "ZooKeeper: every server closes the connection of session 0x%x, as after a loss of data or the restoring of a "
+                "backup; this node asks for its session as one that has seen nothing", request.session_id,
+            )
+            self._client.last_zxid = 0
+            request = request._replace(last_zxid_seen=0)
+        try:
+            answer = self._invoke(timeout, request, xid)
+        except kazoo_errors.ConnectionDropped:
+            self._refusals += 1
+            raise
+        self._refusals, self._timeout = 0, answer[0].time_out / 1000
+        return answer
+
+    def _is_over(self) -> bool:
+        """Whether no lease of this session can last any more, and its servers, if they ran, had to expire it by now."""
+        return now() - self._lost_at >= self._timeout + self._limits()[1]
+
+    def _changed(self, state: str) -> None:
+        self._lost_at = min(self._lost_at, now()) if state == KazooState.SUSPENDED else math.inf
 
 
 def _is_read(answer: Any) -> bool:

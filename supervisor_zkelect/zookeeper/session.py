@@ -8,7 +8,6 @@ was made in is told under the request's, so that it counts for nothing.
 from __future__ import annotations
 
 import logging
-import math
 from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
 
 from kazoo import exceptions as kazoo_errors
@@ -18,8 +17,6 @@ from kazoo.protocol.states import KazooState
 
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import connect, kazoo_internals, replies
-
-log = logging.getLogger(__name__)
 
 
 class Connected(NamedTuple):
@@ -83,8 +80,6 @@ class Session:
         self._post = post
         #: what was answered last: when it was sent, the timeout, the session's id and password
         self._granted: Tuple[float, float, int, bytes] = (0.0, 0.0, 0, b"")
-        #: since when the connection is lost; only the client's own connection thread comes here
-        self._lost_at = math.inf
         #: of all connections, whichever client makes them
         self._pace = replies.ReconnectPace()
         self._id = 0
@@ -97,7 +92,7 @@ class Session:
         client = connect.client_for(
             self._settings, attach, timeout, self._pace, lambda: (self._settings.reply_max, self._settings.tick_time)
         )
-        failures = refusals = 0
+        failures = 0
 
         def prepare(request: Connect, patience: float, sent: float) -> Tuple[Connect, float]:
             nonlocal failures
@@ -105,44 +100,19 @@ class Session:
                 # A server that has just begun may take a connection and forget it; kazoo would wait for the whole of the
                 # session's timeout. One that is slow gets more time at each try.
                 patience, failures = kazoo_internals.patience(patience, failures), failures + 1
-                if request.last_zxid_seen and refusals >= len(client.hosts) and self._is_over(sent):
-                    request = self._unseen(client, request)
             return request, patience
 
-        def refused() -> None:
-            nonlocal refusals
-            refusals += 1
-
         def answered(sent: float, granted: float, session: int, password: bytes) -> None:
-            nonlocal failures, refusals
-            failures = refusals = 0
+            nonlocal failures
+            failures = 0
             self._granted = (sent, granted, session, password)
             if granted <= 0:
                 # It is over. One that was attached was asked for what it had; the next for what is configured.
                 kazoo_internals.ask_timeout(client, self._settings.session_timeout)
 
-        kazoo_internals.on_connect(client, answered, prepare, refused)
+        kazoo_internals.on_connect(client, answered, prepare)
         client.add_listener(lambda state: self._changed(client, state))
         return client
-
-    def _is_over(self, moment: float) -> bool:
-        """Whether no lease of this session can last any more, and its servers, if they ran, had to expire it by then."""
-        tick: float = self._settings.tick_time
-        return moment - self._lost_at >= self._granted[1] + tick
-
-    def _unseen(self, client: KazooClient, request: Connect) -> Connect:
-        """The request of a client that has seen nothing yet.
-
-        A server closes the connection of one that has seen more than it has itself, as that could be shown the past. Where
-        all servers do so, their data was lost or restored, and the client would try for ever. A server that takes the
-        request tells whether it has this session still.
-        """
-        log.warning(
-            "ZooKeeper: every server closes the connection of session 0x%x, as after a loss of data or the restoring of a "
-            "backup; this node asks for its session as one that has seen nothing", request.session_id,
-        )
-        client.last_zxid = 0
-        return request._replace(last_zxid_seen=0)
 
     @property
     def trouble(self) -> str:
@@ -231,7 +201,6 @@ class Session:
     def _changed(self, client: KazooClient, state: str) -> None:
         if client is not self.client:
             return
-        self._lost_at = min(self._lost_at, now()) if state == KazooState.SUSPENDED else math.inf
         if state == KazooState.CONNECTED:
             sent, timeout, identity, password = self._granted
             if identity != self._id:

@@ -7,11 +7,11 @@ from kazoo.protocol.serialization import Connect
 from kazoo.protocol.states import KazooState
 
 from supervisor_zkelect.config import load
-from supervisor_zkelect.zookeeper import kazoo_internals, session
+from supervisor_zkelect.zookeeper import connect, kazoo_internals, replies, session
 
 
-@pytest.fixture
-def refused(monkeypatch, tmp_path):
+@pytest.fixture(params=["a listener's", "another's"])
+def refused(request, monkeypatch, tmp_path):
     """A session of 4 s, with a tick of 0.5 s, at two servers that close every connection. Has the requests that they saw, and
     the time by its own clock."""
     for module in (session, kazoo_internals):
@@ -27,7 +27,7 @@ def refused(monkeypatch, tmp_path):
         refused.now += seconds
         for _ in range(times):
             with pytest.raises(kazoo_errors.ConnectionDropped):
-                one.client._connection._invoke(4.0, Connect(0, one.client.last_zxid, 4000, 7, b"password", False))
+                client._connection._invoke(4.0, Connect(0, client.last_zxid, 4000, 7, b"password", False))
         return refused.seen
 
     refused.now, refused.seen = 100.0, []
@@ -40,18 +40,24 @@ def refused(monkeypatch, tmp_path):
     refused.told = []
     one = session.Session(load.from_file(str(path)), refused.told.append)
     refused.client, refused.session = one.client, one
-    one.client._connection._invoke(4.0, Connect(0, 0, 4000, 0, b"", False))
-    one._changed(one.client, KazooState.CONNECTED)
-    one.client.last_zxid = 99
-    one._changed(one.client, KazooState.SUSPENDED)
+    client = one.client
+    if request.param == "another's":
+        # As discovery and Elector.connect have it.
+        client = connect.make_client("h:1,h:2", 4.0, limits=lambda: (replies.LONGEST, 0.5))
+    client._connection._invoke(4.0, Connect(0, 0, 4000, 0, b"", False))
+    client._make_state_change(KazooState.CONNECTED)
+    client.last_zxid = 99
+    client._make_state_change(KazooState.SUSPENDED)
     return refused
 
 
+@pytest.mark.parametrize("refused", ["a listener's"], indirect=True)
 def test_what_is_told_of_a_session_has_its_password_though_kazoo_has_forgotten_it(refused):
     (told,) = [event for event in refused.told if isinstance(event, session.Connected)]
     assert refused.client.client_id is None and told[2:] == (4.0, 100.0, b"password")
 
 
+@pytest.mark.parametrize("refused", ["a listener's"], indirect=True)
 def test_a_client_that_cannot_be_started_leaves_nothing_behind(monkeypatch, refused):
     client, undone = refused.session.client, []
     monkeypatch.setattr(kazoo_internals, "undo_start", undone.append)
