@@ -43,19 +43,25 @@ class Renewal:
         #: why leading could no longer be proven; "" while it can
         self.why = ""
         self._client, self._path, self._session, self._proof, self._lost = client, path, session, proof, lost
-        self._timeout = timeout
+        self._timeout, self._ended = timeout, False
         #: answers, and why the term ends; "" where its node wants that, so that nobody is told
         self._events: queue.SimpleQueue[Union[_Answered, str]] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="zkelect-renewal", daemon=True).start()
 
     def end(self) -> None:
+        self._ended = True
         self._events.put("")
 
     def gone(self, why: str) -> None:
         self._events.put(why)
 
     def _run(self) -> None:
-        self.why = self._renew()
+        try:
+            self.why = self._renew()
+        except Exception as error:
+            # Whoever runs by this lease must be told, whatever it is.
+            log.exception("a defect")
+            self.why = "" if self._ended else f"a defect: {error!r}"
         if self.why and self._lost is not None:
             try:
                 self._lost(self.why)
@@ -98,7 +104,9 @@ class Renewal:
             # Called after the transaction's answer, as answers come in the order of the requests.
             results = checked.exception if checked.exception is not None else checked.value
             stat = seen.exception if seen.exception is not None else seen.value
-            same = client.client_id is not None and client.client_id[0] == self._session
+            # It may be lost between two looks at it.
+            identity = client.client_id
+            same = identity is not None and identity[0] == self._session
             verdict = proofs.verdict(results, stat, self.token) if same else proofs.UNKNOWN
             self._events.put(_Answered(sent, verdict))
 
