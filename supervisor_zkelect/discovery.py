@@ -195,7 +195,7 @@ class Primary(_Followed):
 
     def close(self) -> None:
         """End the session. No callback begins after that, and one that runs is waited for, 10 s at most, unless it calls this
-        itself. Takes a second where ZooKeeper does not answer. A second call does nothing."""
+        itself. Takes a second where ZooKeeper does not answer, two where a resolver does not. A second call does nothing."""
         self._following.close()
         if self._caller is not None and threading.current_thread() is not self._caller:
             self._caller.join(_CALLBACK_TIME)
@@ -250,7 +250,8 @@ class AsyncPrimary(_Followed):
             return
 
     async def close(self) -> None:
-        """End the session. Takes a second where ZooKeeper does not answer; the event loop goes on meanwhile."""
+        """End the session. Takes a second where ZooKeeper does not answer, two where a resolver does not; the event loop goes on
+        meanwhile."""
         if self._follower is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._follower.close)
 

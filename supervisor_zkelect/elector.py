@@ -64,6 +64,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two looks at a predecessor, at most, where the session's timeout is not known.
 _LOOK = 10.0
+#: Seconds for which the end of a client that could not be had is waited for.
+_STOP_TIME = 1.0
 
 _Self = TypeVar("_Self", bound="Elector")
 _Result = TypeVar("_Result")
@@ -157,8 +159,8 @@ class Elector(PauseCalls):
         digest: "user:password". acl: "open", "creator" (only these credentials) or "creator+read".
         separator, data, election_state, lost: as for the constructor.
 
-        Raises NotConnected when no server answers within `timeout`, and BadArgument as the constructor does, before a session is
-        opened.
+        Raises NotConnected when no server answers within `timeout`, after another second at most, and BadArgument as the
+        constructor does, before a session is opened.
         """
         from supervisor_zkelect.zookeeper import connect, kazoo_internals
 
@@ -182,13 +184,14 @@ class Elector(PauseCalls):
             elector._owns_client, elector._proof, elector._lost = True, proven, lost
             elector.prepare()
         except BaseException:
-            connect.stop_client(client)
+            connect.stop_in_time(client, _STOP_TIME)
             raise
         return elector
 
     def close(self) -> None:
         """Stop the client that `connect` made, which gives up the proposal; another's client is left running, and its proposal
-        stands as long as its session. Ack and holder stay: `release` first, or use `with`.
+        stands as long as its session. Ack and holder stay: `release` first, or use `with`. Takes the time limit of a call at
+        most; a session that could not be closed by then expires.
 
         Whatever is called after this raises NotConnected.
         """
@@ -205,7 +208,7 @@ class Elector(PauseCalls):
         if self._owns_client:
             from supervisor_zkelect.zookeeper import connect
 
-            connect.stop_client(self._client)
+            connect.stop_in_time(self._client, self._zk.timeout)
 
     def __enter__(self: _Self) -> _Self:
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import threading
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from kazoo.client import KazooClient
@@ -134,9 +135,32 @@ def start_client(client: KazooClient, limit: float) -> None:
 
 
 def stop_client(client: KazooClient) -> None:
-    """Close the session and the client. Takes seconds when ZooKeeper cannot be reached."""
+    """Close the session and the client. Takes seconds when ZooKeeper cannot be reached, and as long as a resolver that is
+    waited for."""
     client.stop()
     client.close()
+
+
+def stop_in_time(client: KazooClient, limit: float) -> None:
+    """The same within `limit` seconds. What takes longer goes on beside everything else, and keeps no process from ending."""
+    errors: List[Exception] = []
+
+    def stop() -> None:
+        try:
+            stop_client(client)
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=stop, name="zkelect-stop", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        # There is no thread to be had.
+        stop_client(client)
+        return
+    thread.join(limit)
+    if errors:
+        raise errors[0]
 
 
 def open_client(

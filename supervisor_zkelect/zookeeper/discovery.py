@@ -27,7 +27,7 @@ LOOKS = 3
 #: Seconds that ZooKeeper has to answer a look.
 _ANSWER_TIME = 5.0
 
-#: Seconds that closing a session may take before the connection is cut.
+#: Seconds that closing a session may take before the connection is cut; twice of them and it is not waited for any more.
 _CLOSE_TIME = 1.0
 
 #: Seconds after which a client whose connection has ended for good is made anew.
@@ -89,7 +89,7 @@ def _hang_up(client: Any) -> None:
     cut.daemon = True
     cut.start()
     try:
-        connect.stop_client(client)
+        connect.stop_in_time(client, 2 * _CLOSE_TIME)
     finally:
         cut.cancel()
 
@@ -135,7 +135,8 @@ class Follower:
             self._wake.set()
 
     def close(self) -> None:
-        """End the session and the thread. Takes a second where ZooKeeper does not answer. A second call does nothing."""
+        """End the session and the thread. Takes a second where ZooKeeper does not answer, two where a resolver does
+        not. A second call does nothing."""
         with self.news:
             self.closed = True
             self.news.notify_all()
