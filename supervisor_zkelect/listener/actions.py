@@ -52,7 +52,7 @@ class Actions(Decider):
             messages.CountOthers: lambda one, action: one.ask(0, worker.count_others, action.op),
             messages.SeeTerm: lambda one, action: one.read_term(),
             messages.EnsureDead: self._ensure_dead,
-            messages.StartGroup: lambda one, action: one.group.start(action.op, one.grant),
+            messages.StartGroup: self._start_group,
             messages.StopGroup: lambda one, action: one.group.stop(action.op, action.kill_at, one.grant),
             messages.KillGroup: lambda one, action: one.group.kill(action.op),
             messages.Probe: self._probe,
@@ -88,10 +88,13 @@ class Actions(Decider):
             lambda error: events.ElectionEvent(name, messages.Fenced(op, False, f"a defect: {error!r}")),
         )
 
+    def _start_group(self, one: Candidacy, action: messages.StartGroup) -> None:
+        self._enforcement.last_resort.spare(one.settings.group)
+        one.group.start(action.op, one.grant)
+
     def _ensure_dead(self, one: Candidacy, action: messages.EnsureDead) -> None:
-        found = self._guard.found.get(one.settings.group)
-        # What is being stopped has the time that its lease leaves as well.
-        one.group.ensure_dead(action.op, one.rules.lease(found["deadline"]).kill_at if found else -math.inf)
+        stop_by = self._host.now() + one.rules.stopwaitsecs
+        one.group.ensure_dead(action.op, stop_by, self._guard.killed_by(one, stop_by))
 
     def _probe(self, one: Candidacy, action: messages.Probe) -> None:
         if one.check is None:

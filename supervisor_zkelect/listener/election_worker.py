@@ -307,7 +307,7 @@ def see_term(elector: Elector, name: str, term: Optional[int], post: Post, look:
 
 def _gone(elector: Elector, holder: Optional[Holder], ack: bytes) -> bool:
     """Whether whoever has written this ack is primary no more, as its proposal is gone. False where that cannot be looked at."""
-    if holder is None or not ack or holder.address != _shown(ack):
+    if holder is None or not ack or holder.address != _shown(ack) or not elector.listable:
         return False
     try:
         return not elector.stands(holder.token)

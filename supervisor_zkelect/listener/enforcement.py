@@ -17,7 +17,7 @@ PATIENCE = 0.1
 `kill_time`. A guard can be there and kill nothing: its disk hangs, or the kernel keeps it waiting in /proc."""
 
 PACE = 1.0
-"""Seconds between two kills beside a guard, which also proves."""
+"""Seconds between two kills beside a guard, which also proves; and between two looks at all leases, at most."""
 
 
 class Enforcement(Part):
@@ -27,8 +27,18 @@ class Enforcement(Part):
         super().__init__(means)
         self._candidacies = candidacies
         self.last_resort = self._host.last_resort()
+        #: beside a guard: when the first group is due as far as the last look has told, which orders make it tell anew; and when
+        #: that was. With hundreds of elections a look at every lease takes longer than an event.
+        self._due = self._looked_at = -math.inf
 
-    def next_wakeup(self) -> float:
+    def next_wakeup(self, guarded: bool) -> float:
+        return self._due if guarded else self._first_due()
+
+    def ordered(self) -> None:
+        """Something was ordered, so that a group may be due sooner."""
+        self._due = -math.inf
+
+    def _first_due(self) -> float:
         return min((max(one.killed_at(), one.group.strike_at) for one in self._candidacies), default=math.inf)
 
     def enforce(self, moment: float, guarded: bool) -> None:
@@ -36,6 +46,8 @@ class Enforcement(Part):
 
         guarded: whether there is a guard. It asks, revokes and proves, and has some time to kill.
         """
+        if guarded and moment < min(self._due, self._looked_at + PACE):
+            return
         struck: List[Candidacy] = []
         for one in self._candidacies:
             if moment >= one.killed_at() and moment >= one.group.strike_at:
@@ -46,6 +58,7 @@ class Enforcement(Part):
                 one.group.strike_at = max(again, moment + PACE) if guarded else again
                 struck.append(one)
         if guarded:
+            self._due, self._looked_at = self._first_due(), moment
             return
         for one in struck:
             # When no group is left to be killed, as a disk that hangs holds this up. Once the lease is over the record says so.

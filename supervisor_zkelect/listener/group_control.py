@@ -32,8 +32,10 @@ class GroupControl:
         #: number of the order to the guard that is not answered yet, and what makes it, to be repeated to a new guard
         self._order: Optional[Tuple[int, Callable[[], Any]]] = None
         #: when an order that the guard has not answered has the group killed; when this listener kills it, at the earliest, minus
-        #: infinity where it was not due before; and while there is no guard, whether supervisord was asked to stop it
+        #: infinity where it was not due before; until when what an earlier listener left may stop, if its lease lasts; and while
+        #: there is no guard, whether supervisord was asked to stop it
         self.kill_at = math.inf
+        self.stop_by = math.inf
         self.asked_to_stop = False
         self.strike_at = -math.inf
 
@@ -62,9 +64,10 @@ class GroupControl:
         self.kill_at = -math.inf
         self._give(op, lambda: protocol.KillOrder(self.name, op))
 
-    def ensure_dead(self, op: int, kill_at: float) -> None:
-        """Prove the group dead, whoever started it. kill_at: when the lease under which it runs has it killed."""
-        self.kill_at = kill_at
+    def ensure_dead(self, op: int, stop_by: float, kill_at: float) -> None:
+        """Prove the group dead, whoever started it. stop_by: when its stopwaitsecs are over. kill_at: when it is killed, as its
+        lease is."""
+        self.stop_by, self.kill_at = stop_by, kill_at
         self._give(op, lambda: protocol.EnsureDeadOrder(self.name, op))
 
     def _give(self, op: int, order: Callable[[], Any]) -> None:

@@ -131,6 +131,7 @@ class GuardKeeper(Part):
     def ordered(self) -> None:
         """An order was given. What follows is echoed, which tells that it was taken; one echo does for all orders of a turn."""
         self._tell_at = -math.inf
+        self._enforcement.ordered()
 
     def tell_anew(self) -> None:
         """Tell a new guard what runs under which lease, and repeat what the old one did not answer."""
@@ -155,6 +156,8 @@ class GuardKeeper(Part):
             if one.state.may_run and one.state.renewed and one.state.inherited is None:
                 grant = one.grant()
                 leases[one.settings.group] = (grant.token, grant.lease)
+        # A pause that has ended makes one shorter.
+        self._enforcement.ordered()
         running = any(one.state.may_run or one.group.busy for one in self._candidacies)
         # When the next heartbeat is answered they are extended anyway.
         self._tell_at = self._host.now() + self._interval() + silence.HASTE if running else math.inf
@@ -183,6 +186,14 @@ class GuardKeeper(Part):
         return (
             self.up and self._silence.short and not self._lacks and self._enforcement.last_resort.complete()
         )
+
+    def killed_by(self, one: Candidacy, stop_by: float) -> float:
+        """When the guard kills what it has found of a group, which is asked to stop until `stop_by`: it has the time that the
+        lease leaves, which the keeper may renew meanwhile. Minus infinity for what nobody has started under a lease."""
+        found = self.found.get(one.settings.group)
+        if found is None:
+            return -math.inf
+        return min(stop_by, one.rules.lease(found["deadline"])._replace(paused_until=found["paused_until"]).kills_at)
 
     def clears_in_time(self, one: Candidacy) -> bool:
         """Whether what a former listener had begun to stop still has some of its lease left for that."""

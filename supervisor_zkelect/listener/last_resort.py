@@ -84,12 +84,20 @@ class _Kin:
         """Kill what is of the group, once. Asked again meanwhile, it is done once for all."""
         self._told.put(functools.partial(self._want, name, known, census))
 
+    def spare(self, name: str) -> None:
+        """The group is started anew: what was to be looked for is over, and whoever is found from now on is not meant."""
+        self._told.put(functools.partial(self._drop, name))
+
     def forget(self) -> None:
         """A guard is there, so that whoever is found from now on is none of this thread's business."""
         self._told.put(self._forget)
 
     def _want(self, name: str, known: FrozenSet[proc.Process], census: Census) -> bool:
         self._wanted[name] = known, census
+        return True
+
+    def _drop(self, name: str) -> bool:
+        self._wanted.pop(name, None)
         return True
 
     def _forget(self) -> bool:
@@ -277,6 +285,10 @@ class LastResort:
                 del means.programs[identity]
                 os.close(descriptor)
         means.known = {process for process in means.known if process.identity in means.programs}
+
+    def spare(self, name: str) -> None:
+        """The group is about to be started anew: no kill that waits may meet it."""
+        self._kin.spare(name)
 
     def revoke(self, name: str) -> None:
         """Make the chain loader refuse the group's programs, which supervisord may start again."""

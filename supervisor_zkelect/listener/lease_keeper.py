@@ -180,6 +180,8 @@ class LeaseKeeper(Part):
         if found is not None and found["token"] == event.token:
             found["deadline"] = max(found["deadline"], deadline)
         one = self._candidacies.by_group.get(event.group)
+        if one is not None and one.state.step == "clearing" and one.group.busy:
+            one.group.kill_at = self._guard.killed_by(one, one.group.stop_by)
         if one is not None:
             one.decide(messages.RenewedByKeeper(event.token, deadline))
 

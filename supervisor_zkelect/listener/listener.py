@@ -186,7 +186,8 @@ class Listener:
         times = [
             self.candidacies.due, self.folder.lock_at, self.leftovers.due, self.guard.next_wakeup(), self.sessions.next_wakeup(),
             self.programs.next_wakeup(), self.reloads.next_wakeup(), self.desk.next_wakeup(), self.delivery.next_wakeup(),
-            self.orders.next_wakeup(), self.http.next_wakeup(), self.departure.next_wakeup(), self.enforcement.next_wakeup(),
+            self.orders.next_wakeup(), self.http.next_wakeup(), self.departure.next_wakeup(),
+            self.enforcement.next_wakeup(self.guard.up),
         ]
         return min(times)
 

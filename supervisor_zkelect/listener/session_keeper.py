@@ -324,6 +324,8 @@ class SessionKeeper(Part):
         if self._leftovers.due <= moment:
             self._leftovers.release(self.session.client if self.usable else None)
         if self._file.due <= moment:
+            # Without a session, or on the way out, there is nothing to save.
+            self._file.due = math.inf
             self.save()
         if self._renew_at <= moment:
             self._renew_in_time()

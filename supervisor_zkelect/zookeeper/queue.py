@@ -119,6 +119,11 @@ class QueueCalls(StateCalls):
         """Id of the ZooKeeper session, or None while there is no connection."""
         return self._zk.session_id
 
+    @property
+    def listable(self) -> bool:
+        """Whether no listing of the queue has failed of late, which may cost the connection (`look_at_queue`)."""
+        return now() >= self._list_from
+
     def look_at_queue(self) -> Queue:
         """The strangers in the queue now. Costs one small read while the queue is the same.
 
@@ -126,7 +131,7 @@ class QueueCalls(StateCalls):
         """
         limit = self._zk.limit()
         stat = self._zk.ask("look at the queue", limit, self._client.exists_async, self.election_znode)
-        if stat is not None and stat.cversion != self._foreign[0] and now() >= self._list_from:
+        if stat is not None and stat.cversion != self._foreign[0] and self.listable:
             try:
                 names = self._zk.ask("list the queue", limit, self._client.get_children_async, self.election_znode)
                 # What changed between the two is seen at the next look, as the number is of before.

@@ -334,6 +334,9 @@ class _LastResort:
     def know(self, name: str, pid: int) -> None:
         return
 
+    def spare(self, name: str) -> None:
+        return
+
     def complete(self) -> bool:
         return True
 

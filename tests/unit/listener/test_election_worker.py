@@ -102,7 +102,9 @@ def test_a_change_of_the_control_is_told():
     (lambda token: False, Holder("a", 41, "a:1"), b"a:1", 41, False),
 ])
 def test_outside_of_a_term_it_is_looked_whether_the_primary_is_gone(stands, holder, ack, term, gone):
-    one = elector(stands=stands, holder=lambda: holder, read_ack=lambda: ack, watch_term=lambda: (holder, ack, Future()))
+    one = elector(listable=True, stands=stands, holder=lambda: holder, read_ack=lambda: ack, watch_term=lambda: (holder, ack, Future()))
     assert election_worker.see_term(one, "orders", term, print).gone is False
     seen = election_worker.see_term(one, "orders", term, print, True)
     assert seen.known and seen.gone is gone and seen.address == ack.decode()
+    one.listable = False
+    assert not election_worker.see_term(one, "orders", term, print, True).gone, "a listing that fails may cost the connection"

@@ -51,16 +51,34 @@ def test_beside_a_guard_it_kills_what_that_did_not_kill_in_time(alone):
     """One whose disk hangs, or that the kernel keeps waiting, is there and kills nothing."""
     alone.enforce(102.9, True)
     alone.enforce(103.0, True)
-    assert alone.enforcement.next_wakeup() == 103.0 + PATIENCE
+    assert alone.enforcement.next_wakeup(True) == 103.0 + PATIENCE
     alone.enforce(103.0 + 0.9 * PATIENCE, True)
     assert alone.did == []
     alone.host.resort.again = 103.12
     for moment in (103.1, 103.2, 103.1 + 0.9 * PACE):
         alone.enforce(moment, True)
-    assert alone.did == [("kill", "primary")] and alone.enforcement.next_wakeup() == 103.1 + PACE
+    assert alone.did == [("kill", "primary")] and alone.enforcement.next_wakeup(True) == 103.1 + PACE
     alone.enforce(103.1 + PACE, True)
     assert alone.did == [("kill", "primary")] * 2, "the record is the guard's, and nobody else is asked"
     assert not alone.work.given
+
+
+def test_all_leases_are_looked_at_where_something_is_due_or_ordered_and_once_a_second(alone, monkeypatch):
+    looks = []
+    killed_at = type(alone.one).killed_at
+    monkeypatch.setattr(type(alone.one), "killed_at", lambda one: looks.append(alone.host.moment) or killed_at(one))
+    alone.enforce(100.0, True)
+    looks.clear()
+    for moment in (100.1, 100.9):
+        alone.enforce(moment, True)
+    assert not looks and alone.enforcement.next_wakeup(True) == 103.0
+    alone.enforce(101.0, True)
+    assert looks
+    looks.clear()
+    alone.enforcement.ordered()
+    assert alone.enforcement.next_wakeup(True) < 101.1
+    alone.enforce(101.1, True)
+    assert looks and alone.enforcement.next_wakeup(True) == 103.0
 
 
 def test_a_guard_has_half_of_the_time_that_is_set_aside_for_the_kill_at_most(alone):

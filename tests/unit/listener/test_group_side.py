@@ -16,7 +16,7 @@ from tests.unit.listener.parts import Host, candidacies, candidacy, keepers, mea
 def one():
     """A candidacy that has ordered the guard to end its group, as number 7."""
     one = candidacy(Host())
-    one.group.ensure_dead(7, -math.inf)
+    one.group.ensure_dead(7, math.inf, -math.inf)
     return one
 
 

@@ -1,5 +1,7 @@
 """The conversation with the guard."""
 
+import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -35,6 +37,20 @@ def test_what_a_former_listener_had_begun_to_stop_is_waited_for_while_its_lease_
         assert guard.clears_in_time(one) is waits
     host.moment, guard.found["primary"]["dead"] = 102.0, True
     assert not guard.clears_in_time(one)
+
+
+@pytest.mark.parametrize("found, at", [
+    # Its lease ends first; its stopwaitsecs do; a pause keeps the lease from ending; nobody has started it under a lease.
+    ({"deadline": 104.0}, 103.9), ({"deadline": 200.0}, 110.0), ({"deadline": 90.0, "paused_until": math.inf}, 110.0),
+    ({"deadline": 90.0, "paused_until": 104.0}, 103.9), ({"deadline": -math.inf}, -math.inf), (None, -math.inf),
+])
+def test_what_a_former_listener_had_begun_to_stop_has_its_time(found, at):
+    host = Host(kill_time=0.1)
+    one = candidacy(host)
+    one.rules = replace(one.rules, kill_time=0.1)
+    guard = keeper(host, candidacies(one))
+    guard.found = {} if found is None else {"primary": {"paused_until": -math.inf, **found}}
+    assert guard.killed_by(one, 110.0) == pytest.approx(at)
 
 
 class Guard:

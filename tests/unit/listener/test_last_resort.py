@@ -92,6 +92,27 @@ def test_what_was_asked_before_a_guard_came_is_not_done_after_it(kin, asked):
     assert kin.killed == [(2, hash("last"))]
 
 
+@pytest.mark.parametrize("looking", [True, False])
+def test_a_kill_that_waits_does_not_meet_what_is_started_after_it(kin, looking, monkeypatch):
+    if not looking:
+        # The look before has begun a rest, for which the next one waits.
+        monkeypatch.setattr(last_resort, "REST", 1e9)
+        kin.ask("one", frozenset(), kin.census)
+        assert kin.census.looked.acquire(timeout=60)
+        kin.census.goes_on.release()
+        assert kin.done.acquire(timeout=60)
+        kin.killed.clear()
+    kin.ask("one", frozenset(), kin.census)
+    if looking:
+        assert kin.census.looked.acquire(timeout=60)
+    kin.spare("one")
+    kin.census.goes_on.release(2)
+    kin.ask("last", frozenset(), kin.census)
+    assert kin.census.looked.acquire(timeout=60)
+    assert kin.done.acquire(timeout=60)
+    assert [name for _, name in kin.killed] == [hash("last")] and "one" not in kin._wanted
+
+
 def test_nothing_to_be_had_is_no_end_of_it(kin, monkeypatch):
     def full(*said):
         raise MemoryError

@@ -1,11 +1,13 @@
 """The leases of a session: which answers extend them."""
 
+import math
 from types import SimpleNamespace
 
 import pytest
 
 from supervisor_zkelect.core import messages, roles
 from supervisor_zkelect.core.state import State
+from supervisor_zkelect.guard import protocol
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
 from supervisor_zkelect.zookeeper import session
@@ -22,6 +24,9 @@ class Guard:
 
     def can_enforce(self):
         return self.enforced
+
+    def killed_by(self, one, stop_by):
+        return min(stop_by, self.found["primary"]["deadline"] - 1.0)
 
     def extend(self, ones):
         self.extended.append([one.name for one in ones])
@@ -52,6 +57,22 @@ def beaten(one, **changes):
     }
     one.keeper.handlers()[session.Beaten](session.Beaten(**told))
     return one.heard, one.guard.extended
+
+
+@pytest.mark.parametrize("step, at", [("clearing", 112.0), ("", math.inf)])
+def test_what_is_cleared_has_the_time_for_which_the_keeper_renews_its_lease(one, step, at):
+    one.led.state = State(step=step)
+    one.guard.found = {"primary": {"token": 5, "deadline": 104.0}}
+    if step:
+        one.led.group.ensure_dead(7, 112.0, 103.0)
+    told = one.keeper.handlers()[protocol.LeaseRenewed]
+    told(protocol.LeaseRenewed("primary", 5, 110.0))
+    assert one.led.group.kill_at == min(at, 109.0 if step else at)
+    told(protocol.LeaseRenewed("primary", 5, 120.0))
+    assert one.led.group.kill_at == at
+    one.led.group.answered(7)
+    told(protocol.LeaseRenewed("primary", 5, 130.0))
+    assert one.led.group.kill_at == math.inf
 
 
 def test_a_quorum_write_that_checked_the_proposal_extends_the_lease(one):

@@ -143,7 +143,12 @@ def test_a_session_that_cannot_be_saved_is_told_and_saved_later(make, error, tol
     one.store.error = None
     one.keeper.keep_time(NOW + PACE)
     assert one.store.value.id == 77 and one.keeper.unsaved == ""
-    one.store.value = None
+    one.store.error, one.store.value = error, None
+    one.keeper.save()
+    one.hear(session.Lost(1, False))
+    one.keeper.keep_time(NOW + 2 * PACE)
+    assert one.keeper.next_wakeup() > NOW + 2 * PACE, "there is nothing to save without a session, and no hurry"
+    one.store.error = None
     one.keeper.keep_time(NOW + 9 * PACE)
     assert one.store.value is None
 
