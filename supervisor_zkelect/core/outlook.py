@@ -79,10 +79,10 @@ def cluster(document: Mapping[str, Any]) -> ElectionView:
     peers = [one for one in found if one.name]
     named = next((one for one in peers if one.role.startswith(roles.PRIMARY)), None)
     terms = document.get("terms")
-    names = ("address", "trouble", "coming", "paused")
+    names = ("address", "trouble", "coming", "paused", "paused_on")
     texts = {name: untrusted.printable(document.get(name) or "", 500) for name in names}
-    # In a pause it runs on whatever becomes of its session.
-    leads = named is not None and (named.live or bool(texts["paused"]))
+    # Who has consented to a pause runs on whatever becomes of its session.
+    leads = named is not None and (named.live or named.name == texts["paused_on"])
     primary, outdated = ("", "") if named is None else (named.name, "") if leads else ("", named.name)
     peers.sort(key=lambda one: (one.name != primary, one.place is None, one.place or 0, one.name))
     return ElectionView(

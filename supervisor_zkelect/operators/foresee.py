@@ -62,7 +62,7 @@ def why(answers: Mapping[str, Dict[str, Any]], view: Optional[View], screen: Scr
         return outcome._replace(lines=tuple(lines))
     outcome = CommandOutcome(DONE, tuple(lines), document)
     if unknown and not document["elections"]:
-        outcome = failure(USAGE, unknown[0])
+        outcome = failure(USAGE, "; ".join(unknown))
     return unread.beside(outcome, answers, screen)
 
 
@@ -107,7 +107,7 @@ def simulate(answers: Mapping[str, Dict[str, Any]], screen: Screen, given: Mappi
     if refused:
         return refused
     lines: List[str] = []
-    failed: List[CommandOutcome] = []
+    failed: Dict[str, CommandOutcome] = {}
     document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
     for name, answer in unread.readable(answers).items():
         seen = outlook.cluster(answer)
@@ -115,13 +115,16 @@ def simulate(answers: Mapping[str, Dict[str, Any]], screen: Screen, given: Mappi
             name, seen, str(fault), str(given.get("node") or "")
         )
         if told.error:
-            failed.append(told)
+            failed[name] = told
             lines.append(f"{printable(name)}: {told.error}")
             continue
         lines += [f"{printable(name)}: {told.lines[0]}", *told.lines[1:]]
         document["elections"][name] = told.document
     outcome = CommandOutcome(DONE, tuple(part for line in lines for part in table.wrapped(line, screen.width)), document)
-    return unread.beside(failed[0] if failed and not document["elections"] else outcome, answers, screen)
+    if failed and not document["elections"]:
+        texts = [f"{name}: {one.error}" if len(answers) > 1 else one.error for name, one in failed.items()]
+        outcome = failure(next(iter(failed.values())).exit, "; ".join(texts))
+    return unread.beside(outcome, answers, screen)
 
 
 def _rehearsed(name: str, seen: outlook.ElectionView, fault: str, node: str) -> CommandOutcome:

@@ -43,7 +43,7 @@ def events(
     meant = _meant(unread.readable(answers), number if len(answers) > 1 else None, reader)
     if answers and not meant:
         says = f"--since {since}: none of these elections has that log; name the election whose log it was"
-        return unread.beside(failure(USAGE, says), answers, screen, reader)
+        return unread.instead(answers, f"--since {since}: that may be an event of") or failure(USAGE, says)
     rows: List[Sequence[str]] = []
     said: List[str] = []
     document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}

@@ -27,6 +27,17 @@ def refusal(answers: Answers) -> Optional[CommandOutcome]:
     return show.refused(answer, {**answer, "v": VERSION, "election": name})
 
 
+def instead(answers: Answers, text: str) -> Optional[CommandOutcome]:
+    """The refusal where nothing can be told without the first election that cannot be read; None where all can. text: what it may
+    be that is looked for."""
+    for name, answer in answers.items():
+        if answer.get("ok") is not True:
+            why = show.refused(answer, {}).error
+            told = {**answer, "text": f"{text} {name}, which cannot be read: {why}"}
+            return show.refused(told, {**told, "v": VERSION, "election": name})
+    return None
+
+
 def beside(
     outcome: CommandOutcome, answers: Answers, screen: Screen = PLAIN, reader: Optional[Reader] = None
 ) -> CommandOutcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Sequence
 
 from supervisor_zkelect.core import history, journal, places
+from supervisor_zkelect.zookeeper.errors import ElectionError
 from supervisor_zkelect.zookeeper.presence import PresenceCalls
 from supervisor_zkelect.zookeeper.requests import MISSING, Operation, data_of
 
@@ -27,11 +28,14 @@ class PastCalls(PresenceCalls):
 
     def abandoned(self, terms: Sequence[Dict[str, Any]]) -> bool:
         """Whether no end is told of the latest of these terms though its proposal is gone: its session is over, or its node is
-        about to tell its end. Not in a pause, in which it runs on without one. terms: as `terms` has them. Raises
-        ElectionError."""
+        about to tell its end. Not in a pause, in which it runs on without one, and not where that cannot be told. terms: as
+        `terms` has them."""
         if not terms or terms[0].get("ended") or terms[0].get("lost"):
             return False
-        return not self.stands(terms[0]["token"])
+        try:
+            return not self.stands(terms[0]["token"])
+        except ElectionError:
+            return False
 
     def stands(self, token: int) -> bool:
         """Whether the proposal of the term with this token stands in the queue, or a pause's barrier, behind which a term goes on

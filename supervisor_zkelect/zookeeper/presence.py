@@ -26,8 +26,8 @@ class Overview(NamedTuple):
     """One election as a whole. address: the primary's, "" for nobody. trouble: why the orders cannot be read, or "". coming: the
     orders that stand, in words, or "". seen: the nodes, as they are read. ordered, differs: what is ordered, and how one
     differs from the others, by node. stamp: of the control. changed: when the ack was written last, in milliseconds of
-    ZooKeeper's clock, 0 where there is none. paused: a pause that stands, in words, or "". left_out: how many nodes more there
-    are, which were not looked at."""
+    ZooKeeper's clock, 0 where there is none. paused: a pause that stands, in words, or "". paused_on: the node that runs on in
+    it, as it has consented; "" for none. left_out: how many nodes more there are, which were not looked at."""
 
     rows: List[nodes.NodeRow]
     address: str
@@ -40,6 +40,7 @@ class Overview(NamedTuple):
     changed: int = 0
     paused: str = ""
     left_out: int = 0
+    paused_on: str = ""
 
     def document(self, whole: bool = False) -> Dict[str, Any]:
         """What `list` shows of it. whole: with all that a node says of itself, for `outlook.cluster`."""
@@ -48,7 +49,7 @@ class Overview(NamedTuple):
         found = [{**row._asdict(), **self._more(entries.get(row.node, unseen), whole)} for row in self.rows]
         return {
             "ok": True, "nodes": found, "address": self.address, "trouble": self.trouble, "coming": self.coming,
-            "changed": self.changed or None, "paused": self.paused, "left_out": self.left_out,
+            "changed": self.changed or None, "paused": self.paused, "paused_on": self.paused_on, "left_out": self.left_out,
         }
 
     def _more(self, one: nodes.Seen, whole: bool) -> Dict[str, Any]:
@@ -152,6 +153,7 @@ class PresenceCalls(SteppingCalls):
             "; ".join(filter(None, [*coming, control_words.told_of_pause(orders)])), seen, ordered, differs,
             stamp, acked[1].mtime if acked is not None else 0,
             control_words.told_of_pause(orders) if orders.paused is not None else "", left_out,
+            orders.paused.node if orders.paused is not None else "",
         )
 
     def seen_nodes(self) -> List[nodes.Seen]:

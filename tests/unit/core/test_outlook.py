@@ -78,12 +78,17 @@ def test_a_primary_whose_session_is_over_leads_no_more():
 
 
 def test_in_a_pause_it_leads_on_and_that_it_is_away_is_told():
-    seen = cluster(*GONE, paused="paused by ann, a runs on until zkelect resume")
+    seen = cluster(*GONE, paused="paused by ann, a runs on until zkelect resume", paused_on="a")
     assert seen.primary == "a" and seen.outdated == ""
     assert "a is primary at a:1, as the ack says, but its session is over" in outlook.standing(seen, "a")
     assert outlook.standing(seen, "b").endswith("; a is primary at a:1")
     assert "a, the primary, is gone, or cut off" in outlook.hindrances(seen, "")
     assert not any("the primary" in line for line in outlook.hindrances(cluster(*PAIR), "b"))
+
+
+def test_in_a_pause_by_which_nobody_runs_on_who_is_gone_leads_no_more():
+    seen = cluster(*GONE, paused="paused by ann, nobody is promoted until zkelect resume")
+    assert seen.primary == "" and seen.outdated == "a"
 
 
 def test_who_is_gone_is_not_next_though_its_proposal_stands_still():

@@ -139,7 +139,9 @@ def test_of_several_elections_a_number_means_the_one_whose_log_it_is_of():
     assert numbers(outcome) == ["7f.4", "7f.5"]
     assert list(of_two("60s").document["elections"]) == ["orders", "stock"]
     outcome = of_two("5d.3", billing={"ok": False, "exit": 4, "text": "silent"})
-    assert outcome.exit == USAGE and "name the election" in outcome.error and outcome.lines == ("billing: unknown: silent",)
+    assert outcome.exit == UNKNOWN and outcome.error == "--since 5d.3: that may be an event of billing, which cannot be read: silent"
+    outcome = of_two("5d.3")
+    assert outcome.exit == USAGE and "name the election" in outcome.error and not outcome.lines
     assert happenings.events({}, PLAIN, {"since": "7f.3"}, NOW).exit == DONE
 
 

@@ -147,6 +147,7 @@ def test_what_cannot_be_rehearsed_is_told(given, status, told):
 def test_what_no_election_can_rehearse_has_failed(given, status, told):
     outcome = foresee.simulate({"orders": PAIR, "stock": PAIR}, PLAIN, given)
     assert outcome.exit == status and told in outcome.error and "elections" not in outcome.document
+    assert outcome.error.startswith("orders: ") and "; stock: " in outcome.error
     another = answer(LEADS, Seen("z", ENTRY, True, 2), terms=[{**TERM, "token": 9}])
     outcome = foresee.simulate({"orders": PAIR, "stock": another}, PLAIN, given)
     assert outcome.exit == DONE and list(outcome.document["elections"]) == ["stock"] and told in outcome.lines[0]

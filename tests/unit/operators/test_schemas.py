@@ -87,7 +87,7 @@ def report(state, facts=None, sessions=True, trouble=None, begun=True):
     granted = SimpleNamespace(session=0x1f, timeout=10.0) if sessions else None
     link = SimpleNamespace(
         session=object(), link="connected" if sessions else "connecting", link_since=500.0, doubt=lambda: "", attach_at=math.inf,
-        connected=sessions,
+        connected=sessions, unsaved="",
     )
     known = keepers(
         candidacies=candidacies(one) if begun else candidacies(), folder=SimpleNamespace(locked=True, trouble=""),

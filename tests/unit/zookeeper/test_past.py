@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect.core import history, nodes
-from supervisor_zkelect.elector import AccessDenied
+from supervisor_zkelect.elector import AccessDenied, TimedOut
 from supervisor_zkelect.operators.outcome import DONE
 from supervisor_zkelect.operators.verbs import VERBS, Reply
 from tests.unit.core.test_history import long_term
@@ -76,6 +76,14 @@ def test_a_term_without_a_proposal_and_without_an_end_is_abandoned_but_in_a_paus
     queue = [SimpleNamespace(paused=True, token=3)] * barrier + [SimpleNamespace(paused=False, token=7 if stands else 8)]
     elector.each_member = lambda: iter(queue)
     assert elector.abandoned([{"token": 7, **more}, {"token": 6}]) is abandoned and not elector.abandoned([])
+
+
+def test_where_the_queue_cannot_be_listed_no_term_is_taken_for_abandoned(elector, tree):
+    def failing():
+        raise TimedOut("silent")
+
+    elector.each_member = failing
+    assert not elector.abandoned([{"token": 7}])
 
 
 def test_a_history_without_a_znode_is_none(elector, tree):
