@@ -73,7 +73,7 @@ def test_others_changes_of_ack_and_holder_are_read_at_a_pace(host):
 
 def test_whether_the_primary_is_gone_is_looked_at_but_while_somebody_resigns(host):
     looks = []
-    elector = SimpleNamespace(holder=lambda: Holder("a", 5, "a:1"), read_ack=lambda: b"a:1", stands=looks.append)
+    elector = SimpleNamespace(holder=lambda: Holder("a", 5, "a:1"), read_ack=lambda: b"a:1", stands=looks.append, listable=True)
     one = candidacy(host, STANDBY, elector)
     one.read_term()
     host.serials[0].do()
