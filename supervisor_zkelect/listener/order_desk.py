@@ -72,7 +72,7 @@ class OrderDesk(Decider):
             given = given._replace(fence=one.settings.fence is not None)
         by = self._host.now() + (wait or 0.0)
         if back:
-            given = given._replace(kind=TAKE_BACK, id=untrusted.printable(back, 64))
+            given = given._replace(kind=TAKE_BACK, id=self._awaited_id(untrusted.printable(back, 64)))
             if self._withdrawn(given, ticket):
                 return
         if look:
@@ -88,6 +88,11 @@ class OrderDesk(Decider):
         until = math.inf if within is None else self._host.now() + within - request.get("age", 0.0)
         awaited = self._awaited[ticket] = Awaited(one, ticket, given, by, permit=Permit(until))
         one.ask(0, order_worker.give_order, ticket, given, awaited.permit, self._post)
+
+    def _awaited_id(self, order: str) -> str:
+        """The id of the order that is awaited for one that was given: its own, or that of one that stood already and is the same,
+        as a resume that is ordered twice."""
+        return next((one.id for one in self._awaited.values() if one.given.id == order and one.id), order)
 
     def _withdrawn(self, back: Given, ticket: str) -> bool:
         """Answer who takes back an order that nothing was sent of yet, or of which ZooKeeper cannot be asked now. Returns whether

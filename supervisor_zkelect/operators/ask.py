@@ -167,6 +167,8 @@ class _ByListener:
     ) -> None:
         self._call, self._verb, self._election = call, verb, election
         self._deadline, self._timeout, self._arguments = deadline, timeout, arguments
+        #: Of the order that is awaited: his own, or, as the listener says, one that stands already and is the same.
+        self._order = arguments["id"]
 
     def give(self, seconds: float) -> waiting.Document:
         return self._ask({"wait": seconds})
@@ -176,7 +178,7 @@ class _ByListener:
 
     def take_back(self) -> waiting.Document:
         self._timeout, self._deadline = _TAKE_BACK_TIME, time.monotonic() + _TAKE_BACK_TIME
-        return self._ask({"take_back": self._arguments["id"]})
+        return self._ask({"take_back": self._order})
 
     def _ask(self, more: Mapping[str, Any]) -> waiting.Document:
         # The listener says what is under way a moment before nobody waits for it any more.
@@ -184,7 +186,9 @@ class _ByListener:
         within = max(_LEAD_TIME, until - time.monotonic() - _LEAD_TIME)
         said = json.dumps({**self._arguments, "within": round(within, 3), **more})
         ticket = self._call("zkelect.request", self._verb, self._election, said)
-        return _answer(self._call, self._verb, ticket, until, self._timeout, late="; it writes nothing any more")
+        answer = _answer(self._call, self._verb, ticket, until, self._timeout, late="; it writes nothing any more")
+        self._order = answer.get("id") or self._order
+        return answer
 
 
 def signed() -> Dict[str, Any]:

@@ -148,12 +148,15 @@ class ZooKeeperWay:
         self._following, self._take_back = following, TAKE_BACK
         self._elector, self._given, self._interrupts = elector, given, interrupts
         self._permit: Permit = permit or Permit()
+        #: Of the order that is awaited, "" until it is known: the one that was given, or one that stands already and is the same.
+        self._order = ""
 
     def give(self, seconds: float) -> waiting.Document:
         answer = beside.done(
             lambda: self._following.attempt(self._elector, self._given, self._permit), self._interrupts.check
         )
         assert answer is not None
+        self._order = answer.id
         if not answer.id:
             return dict(answer.document())
         return {**answer.document(), **self._awaited(answer.id, answer.term, seconds)}
@@ -162,9 +165,10 @@ class ZooKeeperWay:
         return self._awaited(answer["id"], answer["term"], seconds)
 
     def take_back(self) -> waiting.Document:
-        if self._permit.withdraw():
+        # Who waits for one that stood already has sent nothing.
+        if self._permit.withdraw() and not self._order:
             return {"ok": False, "exit": INTERRUPTED, "text": "interrupted; nothing was ordered, and nothing will be"}
-        back = self._given._replace(kind=self._take_back)
+        back = self._given._replace(kind=self._take_back, id=self._order or self._given.id)
         answer = beside.done(lambda: self._following.attempt(self._elector, back), self._interrupts.check, _TAKE_BACK_TIME)
         if answer is None:
             return {"ok": False, "exit": UNKNOWN, "text": "ZooKeeper does not answer"}

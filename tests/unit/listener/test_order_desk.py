@@ -197,6 +197,15 @@ def test_who_has_had_enough_before_anything_was_sent_is_answered_at_once_and_not
         permit.use()
 
 
+def test_who_has_had_enough_of_an_order_that_stood_before_takes_that_one_back():
+    """Of a resume that is ordered twice the second writes nothing, and its own id stands nowhere."""
+    place = Place()
+    place.order("resume", id="x")
+    place.seen(OrderAnswer(True, 0, "", "r"), "r")
+    place.desk.verbs["resume"](place.one, {"ticket": "u", "verb": "resume", "args": {"take_back": "x"}})
+    assert place.asked[-1][0] is order_worker.give_order and place.asked[-1][2][:1] == (TAKE_BACK,) and place.asked[-1][2].id == "r"
+
+
 def test_who_has_had_enough_of_an_order_that_was_sent_is_not_told_that_nothing_was_ordered():
     place = Place()
     place.order("switchover", to="b", id="s")

@@ -166,6 +166,20 @@ def test_a_resume_is_done_when_the_primary_has_ended_the_pause(world, run):
     assert status == DONE and out == "orders: resumed: a leads\n" and "paused" not in world.cluster.control()
 
 
+def test_ctrl_c_says_that_a_resume_stands_that_was_ordered_before(world, run):
+    """The second order writes nothing: it waits for the first."""
+    def interrupt():
+        raise KeyboardInterrupt
+
+    run("pause", "--wait", "1")
+    consents(world)
+    assert run("resume", "--wait", "1")[0] == UNDER_WAY
+    before = world.cluster.control()
+    world.steps = [interrupt]
+    status, _, err = run("resume")
+    assert status == INTERRUPTED and "has begun, and stands" in err and world.cluster.control() == before and before["paused"]["resume"]
+
+
 def test_a_resume_by_force_wants_the_name_of_a_node_that_does_not_live(world, run):
     run("pause", "--wait", "1")
     consents(world)

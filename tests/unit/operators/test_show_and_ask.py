@@ -701,6 +701,16 @@ def test_ctrl_c_has_the_listener_take_the_order_back(verb, given):
     assert second["take_back"] == first["id"]
 
 
+def test_ctrl_c_takes_back_the_order_that_is_awaited_which_may_have_stood_before():
+    told = iter([UNDER_WAY_TOLD, {"ok": False, "exit": 130, "text": "interrupted; the order has begun, and stands"}])
+    peer = Peer(answer({"orders": PRIMARY}), getAnswer=lambda ticket: json.dumps(next(told)))
+    way = ask._ByListener(peer, "resume", "orders", ask.time.monotonic() + 30.0, 30.0, {"id": "x"})
+    way.give(1.0)
+    way.take_back()
+    first, second = arguments_of(peer, "resume")
+    assert first["id"] == "x" and second["take_back"] == UNDER_WAY_TOLD["id"]
+
+
 def test_what_was_looked_at_and_a_warning_stand_below_the_outcome():
     outcome = show.orders({"orders": {"ok": True, "text": "b leads", "checked": ["a leads", "b\x1b"], "warning": "the clock is off"}})
     assert outcome.lines == ("orders: b leads", "  checked: a leads", "  checked: b\\x1b", "orders: warning: the clock is off")
