@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Callable, List, Optional, TypeVar
+from typing import Callable, Generic, List, Optional, TypeVar
 
 _T = TypeVar("_T")
 
@@ -14,25 +14,35 @@ GLANCE = 0.05
 _LONGEST = 1e9
 
 
-def done(work: Callable[[], _T], check: Callable[[], None], seconds: float = _LONGEST) -> Optional[_T]:
-    """What the work comes to, which another thread does; None where it takes longer than so many seconds. check: called
-    meanwhile; what it raises ends the waiting, and not the work. Raises what the work raises."""
-    found: List[_T] = []
-    failed: List[BaseException] = []
-    ended = threading.Event()
+class Errand(Generic[_T]):
+    """Work that another thread does, from now on. It may be waited for several times."""
 
-    def run() -> None:
+    def __init__(self, work: Callable[[], _T]) -> None:
+        self._work = work
+        self._found: List[_T] = []
+        self._failed: List[BaseException] = []
+        self._ended = threading.Event()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
         try:
-            found.append(work())
+            self._found.append(self._work())
         except BaseException as error:
-            failed.append(error)
+            self._failed.append(error)
         finally:
-            ended.set()
+            self._ended.set()
 
-    threading.Thread(target=run, daemon=True).start()
-    deadline = time.monotonic() + seconds
-    while not ended.wait(GLANCE) and time.monotonic() < deadline:
-        check()
-    if failed:
-        raise failed[0]
-    return found[0] if found else None
+    def outcome(self, check: Callable[[], None], seconds: float = _LONGEST) -> Optional[_T]:
+        """What the work comes to; None where that takes longer than so many seconds. check: called meanwhile; what it raises ends
+        the waiting, and not the work. Raises what the work raises."""
+        deadline = time.monotonic() + seconds
+        while not self._ended.wait(GLANCE) and time.monotonic() < deadline:
+            check()
+        if self._failed:
+            raise self._failed[0]
+        return self._found[0] if self._found else None
+
+
+def done(work: Callable[[], _T], check: Callable[[], None], seconds: float = _LONGEST) -> Optional[_T]:
+    """What the work comes to, as `Errand.outcome`."""
+    return Errand(work).outcome(check, seconds)

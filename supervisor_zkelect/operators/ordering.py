@@ -16,7 +16,7 @@ from supervisor_zkelect.operators.verbs import ALL, ALL_OR_ONE, ONE, VERBS, Verb
 from supervisor_zkelect.system import clock
 
 _TAKE_BACK_TIME = 2.0
-"""Seconds that ZooKeeper has to answer who waits no longer."""
+"""Seconds that ZooKeeper has to answer who waits no longer: for what it was asked before, and then for taking that back."""
 
 PACE = 0.1
 """Seconds between two looks at what becomes of an order."""
@@ -148,13 +148,13 @@ class ZooKeeperWay:
         self._following, self._take_back = following, TAKE_BACK
         self._elector, self._given, self._interrupts = elector, given, interrupts
         self._permit: Permit = permit or Permit()
+        self._attempt: Optional[beside.Errand[Any]] = None
         #: Of the order that is awaited, "" until it is known: the one that was given, or one that stands already and is the same.
         self._order = ""
 
     def give(self, seconds: float) -> waiting.Document:
-        answer = beside.done(
-            lambda: self._following.attempt(self._elector, self._given, self._permit), self._interrupts.check
-        )
+        self._attempt = beside.Errand(lambda: self._following.attempt(self._elector, self._given, self._permit))
+        answer = self._attempt.outcome(self._interrupts.check)
         assert answer is not None
         self._order = answer.id
         if not answer.id:
@@ -166,10 +166,13 @@ class ZooKeeperWay:
 
     def take_back(self) -> waiting.Document:
         # Who waits for one that stood already has sent nothing.
-        if self._permit.withdraw() and not self._order:
+        if self._permit.withdraw() and not self._order or self._attempt is None:
             return {"ok": False, "exit": INTERRUPTED, "text": "interrupted; nothing was ordered, and nothing will be"}
-        back = self._given._replace(kind=self._take_back, id=self._order or self._given.id)
-        answer = beside.done(lambda: self._following.attempt(self._elector, back), self._interrupts.check, _TAKE_BACK_TIME)
+        # An elector does one thing at a time. And what takes several steps, as forgetting a node, is not to be left half done.
+        given = answer = self._attempt.outcome(self._interrupts.check, _TAKE_BACK_TIME)
+        if given is not None:
+            back = self._given._replace(kind=self._take_back, id=given.id or self._given.id)
+            answer = beside.done(lambda: self._following.attempt(self._elector, back), self._interrupts.check, _TAKE_BACK_TIME)
         if answer is None:
             return {"ok": False, "exit": UNKNOWN, "text": "ZooKeeper does not answer"}
         return dict(answer.document())

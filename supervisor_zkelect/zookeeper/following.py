@@ -152,5 +152,5 @@ def _ended(elector: PauseCalls, order: str) -> str:
     """What is known of an order that does not stand: also of one that is done when it is written, as `maintenance off`."""
     came = next((one for one in elector.outcomes() if one.id == order), None)
     if came is None:
-        return "the order does not stand any more; see zkelect list"
+        return "the order does not stand, or is done already: see zkelect list and zkelect orders --log"
     return f"it is done already: {came.text}" if came.ok else f"the order does not stand any more: {came.text}"
