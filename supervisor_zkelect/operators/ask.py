@@ -12,7 +12,7 @@ import pwd
 import socket
 import threading
 import time
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 from urllib.parse import urlsplit
 
 from supervisor_zkelect.core.untrusted import printable
@@ -46,6 +46,7 @@ _PAUSE = (0.01, 0.2)
 # Codes of supervisor.xmlrpc.Faults, which are part of supervisor's documented interface.
 UNKNOWN_METHOD = 1
 NO_INTERFACE = "has no [rpcinterface:zkelect]; add that section and restart supervisord"
+_MAY_BE_DONE = "interrupted; the request may be carried out all the same: see zkelect role"
 _BAD_NAME = 10
 _NOT_RUNNING = 70
 
@@ -87,7 +88,7 @@ def run(
     except KeyboardInterrupt:
         if not row.acts:
             raise
-        return failure(INTERRUPTED, "interrupted; the request may be carried out all the same: see zkelect role")
+        return failure(INTERRUPTED, _MAY_BE_DONE)
     finally:
         progress.end()
 
@@ -132,24 +133,45 @@ def _answers(
         return {}
     deadline = time.monotonic() + timeout
     names = view.names if verb.each and election is None else [election or ""]
+    if verb.acts:
+        acted = _one_after_the_other(verb, call, names, deadline, timeout, arguments, progress)
+        return _of_those_who_know(acted) if verb.ordered and election is None and arguments.get("node") else acted
     answers: Dict[str, Dict[str, Any]] = {}
-    if verb.ordered:
-        for name in names:
-            way = _ByListener(call, verb.name, name, deadline, timeout, {**arguments, **signed()})
-            left = max(0.0, deadline - time.monotonic() - ANSWER_TIME)
-            answers[name] = waiting.follow(way, left, progress, writes(verb, arguments))
-            if answers[name].get("exit") == INTERRUPTED:
-                break
-        return _of_those_who_know(answers) if election is None and arguments.get("node") else answers
-    # What only looks is asked for several elections at once, an order for one after the other.
-    together, said = (1, {**arguments, **signed()}) if verb.acts else (_TOGETHER, arguments)
-    for first in range(0, len(names), together):
-        some = names[first:first + together]
-        tickets = [call("zkelect.request", verb.name, name, json.dumps(said)) for name in some]
+    # What only looks is asked for several elections at once.
+    for first in range(0, len(names), _TOGETHER):
+        some = names[first:first + _TOGETHER]
+        tickets = [call("zkelect.request", verb.name, name, json.dumps(arguments)) for name in some]
         for name, ticket in zip(some, tickets):
-            until = max(deadline, time.monotonic() + ANSWER_TIME)
-            answers[name] = _answer(call, verb.name, ticket, until, timeout, progress if verb.acts else NONE)
+            answers[name] = _answer(call, verb.name, ticket, max(deadline, time.monotonic() + ANSWER_TIME), timeout)
     return answers
+
+
+def _one_after_the_other(
+    verb: Verb, call: Call, names: Sequence[str], deadline: float, timeout: float, arguments: Dict[str, Any], progress: Progress
+) -> Dict[str, Dict[str, Any]]:
+    """The answers of several elections in which something is done. What goes wrong with one of them hides no other's."""
+    answers: Dict[str, Dict[str, Any]] = {}
+    for name in names:
+        try:
+            said = {**arguments, **signed()}
+            if verb.ordered:
+                way = _ByListener(call, verb.name, name, deadline, timeout, said)
+                left = max(0.0, deadline - time.monotonic() - ANSWER_TIME)
+                answers[name] = waiting.follow(way, left, progress, writes(verb, arguments))
+            else:
+                ticket = call("zkelect.request", verb.name, name, json.dumps(said))
+                until = max(deadline, time.monotonic() + ANSWER_TIME)
+                answers[name] = _answer(call, verb.name, ticket, until, timeout, progress)
+        except SupervisordError as error:
+            if len(names) == 1:
+                raise
+            failed = _failed(error, verb.afar)
+            answers[name] = {"ok": False, "exit": failed.exit, "text": failed.error}
+        except KeyboardInterrupt:
+            answers[name] = waiting.interrupted(_MAY_BE_DONE)
+        if answers[name].get("exit") == INTERRUPTED:
+            break
+    return waiting.with_all(answers, names)
 
 
 def _of_those_who_know(answers: Dict[str, Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:

@@ -39,7 +39,7 @@ def afar(arguments: argparse.Namespace, given: Mapping[str, Any], width: Optiona
         root = ("" if client.chroot else settings.chroot) + remote.root_of(arguments)
         desk = RemoteElections(client, root, remote.ZOOKEEPER_TIME)
         deadline = time.monotonic() + (getattr(arguments, "timeout", None) or verb.wait)
-        answers = {}
+        answers: Dict[str, waiting.Document] = {}
         with Interrupts() as interrupts:
             names = desk.meant(verb, arguments.election, given)
             for name in names:
@@ -54,12 +54,15 @@ def afar(arguments: argparse.Namespace, given: Mapping[str, Any], width: Optiona
                 left = max(0.0, deadline - time.monotonic())
                 permit = Permit(clock.now() + max(left, ask.ANSWER_TIME))
                 way = ZooKeeperWay(elector, asked.given(verb.name, {**given, **ask.signed()}), interrupts, permit)
-                # Nothing is ordered yet by this one.
-                interrupts.check()
+                try:
+                    interrupts.check()
+                except KeyboardInterrupt:
+                    answers[name] = waiting.interrupted(waiting.NOTHING_ORDERED)
+                    break
                 answers[name] = waiting.follow(way, left, progress, ask.writes(verb, given))
                 if answers[name].get("exit") == INTERRUPTED:
                     break
-        return show.orders(answers, table.Screen(width))
+        return show.orders(waiting.with_all(answers, names), table.Screen(width))
     finally:
         connect.stop_client(client)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, Protocol
+from typing import Any, Dict, Protocol, Sequence
 
 from supervisor_zkelect.operators.outcome import INTERRUPTED, UNDER_WAY
 from supervisor_zkelect.operators.progress import Progress
@@ -18,7 +18,8 @@ _KEPT = ("checked", "warning")
 """What only the first answer has."""
 
 _STANDS = "interrupted; the order may stand: see zkelect orders and zkelect list"
-_LOOKED = "interrupted; nothing was ordered"
+NOTHING_ORDERED = "interrupted; nothing was ordered"
+_NOT_COME_TO = "not ordered"
 
 
 class Way(Protocol):
@@ -54,13 +55,23 @@ def follow(way: Way, seconds: float, progress: Progress, writes: bool = True) ->
     except KeyboardInterrupt:
         progress.end()
         if not writes:
-            return {"ok": False, "exit": INTERRUPTED, "text": _LOOKED}
+            return interrupted(NOTHING_ORDERED)
         answer = way.take_back()
         return {**answer, "exit": INTERRUPTED, "text": answer["text"] if answer.get("exit") == INTERRUPTED else (
             f"{_STANDS} ({answer.get('text')})"
         )}
     finally:
         progress.end()
+
+
+def interrupted(text: str) -> Document:
+    """The answer for an election in which Ctrl-C came."""
+    return {"ok": False, "exit": INTERRUPTED, "text": text}
+
+
+def with_all(answers: Dict[str, Document], names: Sequence[str]) -> Dict[str, Document]:
+    """The answers, with one for each election that was not come to, since Ctrl-C came before. names: of all that were meant."""
+    return {**answers, **{name: interrupted(_NOT_COME_TO) for name in names if name not in answers}}
 
 
 def _slice(progress: Progress, left: float) -> float:

@@ -320,6 +320,28 @@ def test_all_elections_are_moved_by_a_word_and_one_that_is_refused_keeps_the_oth
     assert "billing: " in err and ("read the ACL" if shut else "nobody leads") in err
 
 
+@pytest.mark.parametrize("outside, told", [(False, "the order is taken back"), (True, "nothing was ordered")])
+def test_ctrl_c_hides_nothing_that_was_done_in_the_elections_before(world, run, monkeypatch, outside, told):
+    """Ctrl-C comes in the second of three elections: while the order is waited for, or while it is looked at before."""
+    def interrupt():
+        raise KeyboardInterrupt
+
+    for name in ("billing", "stock"):
+        world.cluster.ensemble.create(f"/zkelect/{name}/election", makepath=True)
+    read = world.client.get_acls_async
+
+    def read_and_interrupted(path):
+        if outside and "orders" in path:
+            signal.raise_signal(signal.SIGINT)
+        return read(path)
+
+    monkeypatch.setattr(world.client, "get_acls_async", read_and_interrupted)
+    world.steps = [interrupt]
+    status, _, err = run("switchover", "--all")
+    assert status == INTERRUPTED and "billing: nobody leads" in err and "stock: not ordered" in err
+    assert f"orders: interrupted; {told}" in err and "switchover" not in world.cluster.control()
+
+
 def test_without_an_election_there_is_none_to_move(run, world):
     status, _, err = run("switchover", "--all", "--root", "/x")
     assert status == USAGE and "there are: none" in err

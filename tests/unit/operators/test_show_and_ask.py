@@ -482,6 +482,28 @@ def test_one_that_is_refused_keeps_the_others_from_nothing(verb):
     assert outcome.document["elections"]["stock"]["ok"] is True and outcome.document["elections"]["orders"]["ok"] is False
 
 
+@pytest.mark.parametrize("verb", ["switchover", "resign"])
+@pytest.mark.parametrize("trouble, status, told", [
+    (Unreachable("did not answer within 5 s"), UNKNOWN, ("stock: supervisord: did not answer within 5 s", None)),
+    (KeyboardInterrupt(), 130, ("stock: interrupted; ", "till: not ordered")),
+])
+def test_what_goes_wrong_in_one_election_hides_nothing_of_the_others(verb, trouble, status, told):
+    """The first is done; the second goes wrong; the third is ordered, or told as not ordered."""
+    done = {"ok": True, "exit": 0, "text": "b leads"}
+    each = Each(done, {"ok": False, "exit": 130, "text": "interrupted; it is taken back"} if told[1] else done)
+    request = each.peer.methods["request"]
+
+    def goes_wrong(verb, election, said):
+        if election == "stock" and "take_back" not in said:
+            raise trouble
+        return request(verb, election, said)
+
+    each.peer.report, each.peer.methods["request"] = answer({**TWO, "till": STANDBY}), goes_wrong
+    outcome = ask.run(verb, each.peer, given={"all": True})
+    assert outcome.exit == status and outcome.lines[0] == "orders: b leads" and told[0] in outcome.error
+    assert told[1] in outcome.error if told[1] else outcome.lines[1:] == ("till: b leads",)
+
+
 @pytest.mark.parametrize("answers, status, lines", [
     (({"ok": False, "exit": 3, "text": "standby"}, {"ok": True, "node": "b", "address": "b:1"}), DONE, ("stock: b leads now at b:1",)),
     (({"ok": True, "exit": 0, "text": "b leads"}, {"ok": True, "exit": 0, "text": "c leads"}), DONE, ("orders: b leads", "stock: c leads")),
