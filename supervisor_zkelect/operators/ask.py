@@ -75,20 +75,24 @@ def run(
     """
     said = dict(given or {})
     row = VERBS[verb].chosen(said)
+    requested = False
     try:
         view = _view(call, refresh_time)
         if not row.wait:
             return row.show(Reply(view, election, {}, screen, call, said, reader))
         seconds = row.wait if timeout is None else timeout
-        return _names_wrong(row, view, election, said.get("all") is True) or row.show(
-            Reply(view, election, _answers(row, call, view, election, seconds, said, progress), screen, call, said, reader)
-        )
+        wrong = _names_wrong(row, view, election, said.get("all") is True)
+        if wrong is not None:
+            return wrong
+        requested = True
+        answers = _answers(row, call, view, election, seconds, said, progress)
+        return row.show(Reply(view, election, answers, screen, call, said, reader))
     except SupervisordError as error:
         return _failed(error, row.afar and row.name != "check")
     except KeyboardInterrupt:
         if not row.acts:
             raise
-        return failure(INTERRUPTED, _MAY_BE_DONE)
+        return failure(INTERRUPTED, _MAY_BE_DONE if requested else waiting.NOTHING_ORDERED)
     finally:
         progress.end()
 

@@ -797,6 +797,17 @@ def test_a_resignation_shows_that_it_is_waited_for_and_an_interrupted_one_may_be
     assert screen.getvalue() == "\r\x1b[Kwaiting for the outcome of resign, 1 s\r\x1b[K"
 
 
+@pytest.mark.parametrize("verb", ["resign", "switchover", "reload"])
+def test_who_has_had_enough_before_anything_was_requested_is_told_that_nothing_was_ordered(verb):
+    """A listener that hangs is waited for before that."""
+    def answered(ticket):
+        raise KeyboardInterrupt
+
+    peer = Peer(answer({"orders": PRIMARY}), getAnswer=answered)
+    outcome = ask.run(verb, peer)
+    assert (outcome.exit, outcome.error) == (130, "interrupted; nothing was ordered") and peer.verbs == ["refresh"]
+
+
 def test_who_only_looks_and_has_had_enough_just_ends():
     def answered(ticket):
         raise KeyboardInterrupt
