@@ -121,20 +121,29 @@ class RemoteElections:
         from kazoo import exceptions
 
         try:
-            acl = self._client.get_acls_async(path).get(timeout=self._seconds)[0]
+            acl = self._answered(self._client.get_acls_async(path))[0]
         except exceptions.NoAuthError:
             raise Trouble(ERROR, f"ZooKeeper does not let this user read the ACL of {path}; see --digest-file and acl") from None
-        except (exceptions.KazooException, self._client.handler.timeout_exception) as error:
-            raise Trouble(UNKNOWN, f"unknown: ZooKeeper does not answer: {error or type(error).__name__}") from None
         if any(entry.id.scheme == "digest" and entry.id.id.endswith(":x") for entry in acl):
             self._see_that_it_is_whole(path.rpartition("/")[0])
         return acl
+
+    def _answered(self, answer: Any) -> Any:
+        """An answer of ZooKeeper. Raises Trouble where there is none, and kazoo's NoAuthError."""
+        from kazoo import exceptions
+
+        try:
+            return answer.get(timeout=self._seconds)
+        except exceptions.NoAuthError:
+            raise
+        except (exceptions.KazooException, self._client.handler.timeout_exception) as error:
+            raise Trouble(UNKNOWN, f"unknown: ZooKeeper does not answer: {error or type(error).__name__}") from None
 
     def _see_that_it_is_whole(self, place: str) -> None:
         """Where ZooKeeper hides whom an ACL is for, as it does from those who may not change it, nothing that lasts may be made
         with it: the nodes would be shut out. Raises Trouble where something is missing."""
         for path in (f"{place}/ack", f"{place}/ack-state", f"{place}/ack-state/control", f"{place}/ack-state/outcomes"):
-            if self._client.exists_async(path).get(timeout=self._seconds) is None:
+            if self._answered(self._client.exists_async(path)) is None:
                 raise Trouble(ERROR, f"{path} is missing, and would be made for nobody; give the first order on a node")
 
 

@@ -393,3 +393,17 @@ def test_where_signals_are_ignored_they_stay_so(monkeypatch):
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.parametrize("error", [exceptions.ConnectionLoss(), exceptions.SessionExpiredError()])
+def test_a_look_that_zookeeper_does_not_answer_is_told(world, run, monkeypatch, error):
+    """Whose identities it hides, a tool looks first at what there is."""
+    world.cluster.ensemble.znodes[f"{ROOT}/election"].acl = [make_acl("digest", "nodes:x", all=True)]
+    exists = world.client.exists_async
+
+    def lost(timeout):
+        raise error
+
+    monkeypatch.setattr(world.client, "exists_async", lambda path: SimpleNamespace(get=lost) if path == OUTCOMES else exists(path))
+    status, out, err = run("switchover", "--to", "c")
+    assert status == UNKNOWN and not out and "ZooKeeper does not answer" in err and world.cluster.control() == {}
