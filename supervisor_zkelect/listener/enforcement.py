@@ -50,7 +50,11 @@ class Enforcement(Part):
             return
         struck: List[Candidacy] = []
         for one in self._candidacies:
-            if moment >= one.killed_at() and moment >= one.group.strike_at:
+            if moment < one.killed_at():
+                if guarded:
+                    # Another lease has come meanwhile, and the guard has its time again when that ends.
+                    one.group.strike_at = -math.inf
+            elif moment >= one.group.strike_at:
                 if guarded and one.group.strike_at == -math.inf:
                     one.group.strike_at = moment + min(PATIENCE, one.rules.kill_time / 2)
                     continue

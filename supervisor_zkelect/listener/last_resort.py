@@ -135,8 +135,10 @@ class _Kin:
         if not self._hear(0.0):
             return False
         for name in ready & self._wanted.keys():
-            known, census = self._wanted.pop(name)
-            self._kill(name, known, census, looks[census])
+            # What was asked anew with another guard's means waits for a look by those.
+            if self._wanted[name][1] in looks:
+                known, census = self._wanted.pop(name)
+                self._kill(name, known, census, looks[census])
         rest = now() + REST * (now() - began)
         for name in ready:
             self._rests[name] = rest

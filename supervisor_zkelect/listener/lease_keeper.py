@@ -61,7 +61,12 @@ class LeaseKeeper(Part):
         """No lease of this session lasts longer: it was attached again with a shorter timeout, by a request sent then."""
         self._cut_at = lasts_until(sent, timeout)
         self._candidacies.decide(messages.Cut(self._cut_at))
+        for found in self._guard.found.values():
+            found["deadline"] = min(found["deadline"], self._cut_at)
+        for one in self._candidacies:
+            self._clear_in_time(one)
         self._guard.link.send(protocol.CutOrder(self._cut_at))
+        self._guard.ordered()
 
     def session_over(self) -> None:
         self.tally.lost += self.granted is not None
@@ -180,10 +185,14 @@ class LeaseKeeper(Part):
         if found is not None and found["token"] == event.token:
             found["deadline"] = max(found["deadline"], deadline)
         one = self._candidacies.by_group.get(event.group)
-        if one is not None and one.state.step == "clearing" and one.group.busy:
-            one.group.kill_at = self._guard.killed_by(one, one.group.stop_by)
         if one is not None:
+            self._clear_in_time(one)
             one.decide(messages.RenewedByKeeper(event.token, deadline))
+
+    def _clear_in_time(self, one: Candidacy) -> None:
+        """What an earlier listener left is killed when its lease ends, as that is now."""
+        if one.state.step == "clearing" and one.group.busy:
+            one.group.kill_at = self._guard.killed_by(one, one.group.stop_by)
 
     def handlers(self) -> events.Handlers:
         return {

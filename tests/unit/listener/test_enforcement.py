@@ -63,6 +63,16 @@ def test_beside_a_guard_it_kills_what_that_did_not_kill_in_time(alone):
     assert not alone.work.given
 
 
+def test_a_guard_has_its_time_again_where_another_lease_came_meanwhile(alone):
+    alone.enforce(103.0, True)
+    alone.one.state = replace(alone.one.state, deadline=107.0)
+    alone.enforce(104.5, True)
+    alone.enforce(106.05, True)
+    assert alone.did == [] and alone.enforcement.next_wakeup(True) == 106.05 + PATIENCE
+    alone.enforce(106.05 + PATIENCE, True)
+    assert alone.did == [("kill", "primary")]
+
+
 def test_all_leases_are_looked_at_where_something_is_due_or_ordered_and_once_a_second(alone, monkeypatch):
     looks = []
     killed_at = type(alone.one).killed_at

@@ -92,6 +92,18 @@ def test_what_was_asked_before_a_guard_came_is_not_done_after_it(kin, asked):
     assert kin.killed == [(2, hash("last"))]
 
 
+def test_what_is_asked_with_another_guards_means_while_it_looks_is_done_by_those(kin):
+    other = Census()
+    kin.ask("one", frozenset(), kin.census)
+    assert kin.census.looked.acquire(timeout=60)
+    kin.forget()
+    kin.ask("one", frozenset(), other)
+    kin.census.goes_on.release()
+    assert other.looked.acquire(timeout=60)
+    other.goes_on.release()
+    assert kin.done.acquire(timeout=60) and kin.killed == [(1, hash("one"))]
+
+
 @pytest.mark.parametrize("looking", [True, False])
 def test_a_kill_that_waits_does_not_meet_what_is_started_after_it(kin, looking, monkeypatch):
     if not looking:

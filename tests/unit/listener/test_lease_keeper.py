@@ -21,6 +21,13 @@ class Guard:
 
     def __init__(self):
         self.found, self.extended, self.enforced = {}, [], True
+        self.sent, self.link = [], self
+
+    def send(self, message):
+        self.sent.append(message)
+
+    def ordered(self):
+        self.sent.append("ordered")
 
     def can_enforce(self):
         return self.enforced
@@ -70,6 +77,9 @@ def test_what_is_cleared_has_the_time_for_which_the_keeper_renews_its_lease(one,
     assert one.led.group.kill_at == min(at, 109.0 if step else at)
     told(protocol.LeaseRenewed("primary", 5, 120.0))
     assert one.led.group.kill_at == at
+    # A session that was attached again with a shorter timeout leaves less.
+    one.keeper.cut(10.0, 98.0)
+    assert one.led.group.kill_at == (pytest.approx(106.9) if step else math.inf) and "ordered" in one.guard.sent
     one.led.group.answered(7)
     told(protocol.LeaseRenewed("primary", 5, 130.0))
     assert one.led.group.kill_at == math.inf
