@@ -204,7 +204,12 @@ class _ByListener:
 
     def take_back(self) -> waiting.Document:
         self._timeout, self._deadline = _TAKE_BACK_TIME, time.monotonic() + _TAKE_BACK_TIME
-        return self._ask({"take_back": self._order})
+        try:
+            return self._ask({"take_back": self._order})
+        except SupervisordError as error:
+            # It is interrupted all the same, and nothing is to be ordered after it.
+            failed = _failed(error, False)
+            return {"ok": False, "exit": failed.exit, "text": failed.error}
 
     def _ask(self, more: Mapping[str, Any]) -> waiting.Document:
         # The listener says what is under way a moment before nobody waits for it any more.

@@ -723,6 +723,25 @@ def test_ctrl_c_has_the_listener_take_the_order_back(verb, given):
     assert second["take_back"] == first["id"]
 
 
+def test_ctrl_c_orders_nothing_more_also_where_it_cannot_be_told_what_became_of_the_order(monkeypatch):
+    def interrupted(ticket):
+        raise KeyboardInterrupt
+
+    peer, asked = Peer(answer(TWO), getAnswer=interrupted), []
+
+    def request(verb, election, said):
+        asked.append((election, "take_back" in said))
+        if "take_back" in said:
+            raise Unreachable("no answer", True)
+        return "t"
+
+    monkeypatch.setattr(ask, "_view", lambda call, refresh_time: judge(answer(TWO), 1.0))
+    peer.methods["request"] = request
+    outcome = ask.run("switchover", peer, given={"all": True})
+    assert outcome.exit == 130 and asked == [("orders", False), ("orders", True)]
+    assert "orders: interrupted; the order may stand" in outcome.error and "stock: not ordered" in outcome.error
+
+
 def test_ctrl_c_takes_back_the_order_that_is_awaited_which_may_have_stood_before():
     told = iter([UNDER_WAY_TOLD, {"ok": False, "exit": 130, "text": "interrupted; the order has begun, and stands"}])
     peer = Peer(answer({"orders": PRIMARY}), getAnswer=lambda ticket: json.dumps(next(told)))
