@@ -71,7 +71,8 @@ def make():
         one.decide = heard.append
         one.new_session = lambda: heard.append("new session")
         ones, cut, given = candidacies(one), [], means(host, log=Links())
-        guard = SimpleNamespace(found={}, clears_in_time=lambda one: False, link=SimpleNamespace(send=lambda order: cut.append(order.deadline)))
+        link = SimpleNamespace(send=lambda order: cut.append(order.deadline))
+        guard = SimpleNamespace(found={}, clears_in_time=lambda one: False, link=link, ordered=lambda: None)
         leases = LeaseKeeper(given, ones, guard, None)
         left = Leftovers(given, ones, None)
         programs = SimpleNamespace(keep_configuration=lambda: None)
