@@ -102,7 +102,8 @@ def test_the_demo_tells_what_it_measured(monkeypatch, turn):
         # A session ends T after its last sign of life, which may be two thirds of T old, and up to a tick late.
         assert by_number[number].zookeeper.seconds > story.TIMEOUT / 3
     assert by_number["4"].ours.seconds > story.TIMEOUT / 3
-    assert by_number["1"].supervisord.seconds > one.start > 0 and one.undisturbed >= one.period * 0.9
+    # A start that is measured at another moment may take longer than the one in that event: other work decides.
+    assert by_number["1"].supervisord.seconds > 0 and one.start > 0 and one.undisturbed >= one.period * 0.9
     assert by_number["2"].supervisord.seconds is by_number["4"].supervisord.seconds is None
     # Told with the event, as in the table.
     for number in "12345":
