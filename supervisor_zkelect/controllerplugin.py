@@ -17,7 +17,7 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple
 from supervisor.supervisorctl import ControllerPluginBase
 
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.operators import ask, confirm, live, local_time, streams, times
+from supervisor_zkelect.operators import ask, confirm, live, local_time, streams, times, waiting
 from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, MEANINGS, USAGE, CommandOutcome, failure
 from supervisor_zkelect.operators.progress import Progress
 from supervisor_zkelect.operators.reader import Reader
@@ -104,18 +104,18 @@ class ZkelectControllerPlugin(ControllerPluginBase):
             self._fail(USAGE, f"{error}; see {see}", as_json)
             return
         election, wait = names[0] if names else None, given.pop(_WAIT, None)
-        more = "; nothing was ordered"
+        interrupted = waiting.NOTHING_ORDERED
         try:
             if not confirm.agreed(confirm.question(verb.name, given, election), sys.stdin, sys.stderr):
                 self._fail(ERROR, confirm.REFUSED, as_json)
                 return
-            more = "; the request may be carried out all the same" if verb.acts else ""
+            interrupted = ask.MAY_BE_DONE if verb.acts else "interrupted"
             outcome = self._outcome(verb, election, wait, given, as_json)
         except ValueError as error:
             self._fail(USAGE, f"serverurl: {error}", as_json)
             return
         except KeyboardInterrupt:
-            self._fail(INTERRUPTED, f"interrupted{more}", as_json)
+            self._fail(INTERRUPTED, interrupted, as_json)
             return
         if not outcome.document:
             # All of it is printed.

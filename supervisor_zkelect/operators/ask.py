@@ -46,7 +46,7 @@ _PAUSE = (0.01, 0.2)
 # Codes of supervisor.xmlrpc.Faults, which are part of supervisor's documented interface.
 UNKNOWN_METHOD = 1
 NO_INTERFACE = "has no [rpcinterface:zkelect]; add that section and restart supervisord"
-_MAY_BE_DONE = "interrupted; the request may be carried out all the same: see zkelect role"
+MAY_BE_DONE = "interrupted; the request may be carried out all the same: see zkelect role"
 _BAD_NAME = 10
 _NOT_RUNNING = 70
 
@@ -92,7 +92,7 @@ def run(
     except KeyboardInterrupt:
         if not row.acts:
             raise
-        return failure(INTERRUPTED, _MAY_BE_DONE if requested else waiting.NOTHING_ORDERED)
+        return failure(INTERRUPTED, MAY_BE_DONE if requested else waiting.NOTHING_ORDERED)
     finally:
         progress.end()
 
@@ -172,7 +172,7 @@ def _one_after_the_other(
             failed = _failed(error, verb.afar)
             answers[name] = {"ok": False, "exit": failed.exit, "text": failed.error}
         except KeyboardInterrupt:
-            answers[name] = waiting.interrupted(_MAY_BE_DONE)
+            answers[name] = waiting.interrupted(MAY_BE_DONE)
         if answers[name].get("exit") == INTERRUPTED:
             break
     return waiting.with_all(answers, names)

@@ -189,7 +189,7 @@ def test_supervisorctl_takes_an_election_with_a_blank_as_the_shell_gave_it(monke
 
 
 @pytest.mark.parametrize("words, interactive", [
-    # The whole command as one word, and what was typed at its prompt, or comes with `-i`.
+    # The whole command as one word, and a line that it has read itself, also with `-i`.
     (["zkelect restart --reason 'disk full'"], False), (["zkelect", "restart", "--reason", "'disk full'"], True),
 ])
 def test_supervisorctl_reads_a_line_as_a_shell_would(monkeypatch, words, interactive):
