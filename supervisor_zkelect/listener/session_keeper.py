@@ -312,8 +312,9 @@ class SessionKeeper(Part):
         elif self.session is not None and not self._leaving() and self.attach_at == math.inf:
             if moment - self.link_since >= UNREACHED:
                 where = ",".join(self._host.settings.servers)
-                trouble = f"cannot reach {where}: {self.session.trouble or 'no answer'}; trying again"
-                self._log.warn("ZooKeeper", trouble, "unreached")
+                why, kind = (self.session.trouble, "unreached") if self.session.trouble else ("no answer", "silent")
+                # A reason is told as soon as there is one, though it was told before that there is no answer.
+                self._log.warn("ZooKeeper", f"cannot reach {where}: {why}; trying again", kind)
             if self.session.ended and self._renew_at == math.inf:
                 self._renew_at = moment + PACE
 

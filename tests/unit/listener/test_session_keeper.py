@@ -11,6 +11,7 @@ from supervisor_zkelect.guard import saved_session
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
 from supervisor_zkelect.listener.leftovers import Leftovers
+from supervisor_zkelect.listener.paced_log import PacedLog
 from supervisor_zkelect.listener.session_keeper import SessionKeeper
 from supervisor_zkelect.listener.workers import PACE
 from supervisor_zkelect.zookeeper import session
@@ -59,7 +60,7 @@ class Links(Log):
 def make():
     """Makes the keeper of a listener with one election in this state. heard: what the election is told."""
 
-    def make(state, former=None):
+    def make(state, former=None, log=None):
         host, store, heard = Host(
             elections=[], acl="open", servers=("zk:2181",), plain=True, session_timeout=10.0, tick_time=1.0,
             interval_at=lambda timeout: 1.0, ride_through_at=lambda timeout: 2.0, stop_grace=lambda seconds, timeout: 3.0,
@@ -70,7 +71,7 @@ def make():
         one = candidacy(host, state, SimpleNamespace())
         one.decide = heard.append
         one.new_session = lambda: heard.append("new session")
-        ones, cut, given = candidacies(one), [], means(host, log=Links())
+        ones, cut, given = candidacies(one), [], means(host, log=log or Links())
         link = SimpleNamespace(send=lambda order: cut.append(order.deadline))
         guard = SimpleNamespace(found={}, clears_in_time=lambda one: False, link=link, ordered=lambda: None)
         leases = LeaseKeeper(given, ones, guard, None)
@@ -116,6 +117,17 @@ def test_a_session_is_saved_as_soon_as_there_is_one(make):
     assert not one.keeper.usable and kinds(one.heard) == ["SessionDown"]
     one.hear(connected(sent=NOW + 2.0))
     assert kinds(one.heard) == ["SessionUp"] and not one.heard[0].fresh and one.leases.clock.connected == NOW + 2.0
+
+
+def test_why_zookeeper_cannot_be_reached_is_told_as_soon_as_that_is_known(make, caplog):
+    one = make(State(), log=PacedLog(lambda: NOW))
+    one.keeper.attach_at = math.inf
+    for moment, trouble in (1.9, ""), (2.0, ""), (2.5, ""), (3.0, "certificate verify failed"), (3.5, "certificate has expired"):
+        one.keeper.session.trouble = trouble
+        one.keeper.watch(one.keeper.link_since + moment)
+    assert caplog.messages == [
+        f"ZooKeeper: cannot reach zk:2181: {why}; trying again" for why in ("no answer", "certificate verify failed")
+    ]
 
 
 @pytest.mark.parametrize("trigger", ["reload", "leftovers"])
