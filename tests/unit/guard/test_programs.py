@@ -91,7 +91,7 @@ def test_what_is_supervisord_s_child_and_was_not_started_by_it_does_not_register
     assert [bool(desk.asked), bool(desk.manager.handles)] == [started] * 2
 
 
-@pytest.mark.parametrize("change", [dict(pid=1), dict(session=0)])
+@pytest.mark.parametrize("change", [dict(pid=-1), dict(session=-1)])
 def test_another_s_child_does_not_register(own, change):
     desk = Desk(supervisord=proc.read(os.getpid())._replace(**change))
     desk.run(own)
