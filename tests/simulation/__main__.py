@@ -47,7 +47,7 @@ def install(fault: Optional[str]) -> None:
 def first_failure(first: int, count: int, fault: Optional[str] = None, processes: int = 2) -> int:
     """The first seed found to fail, or −1."""
     with multiprocessing.get_context("fork").Pool(processes, install, (fault,)) as pool:
-        for seed in pool.imap_unordered(failing, range(first, first + count), chunksize=10):
+        for seed in pool.imap(failing, range(first, first + count), chunksize=10):
             if seed >= 0:
                 return seed
     return -1

@@ -94,14 +94,14 @@ FAULTS: Dict[str, Fault] = {
     ),
     "without a guard nobody ends a lease": Fault(
         "listener.listener",
-        "        self.enforcement.enforce(moment, self.guard.up)",
-        "        pass",
+        "self.enforcement = Enforcement(means, self.candidacies)",
+        "self.enforcement = Enforcement(means, ())",
         ("no guard to be had",),
     ),
     "a guard that hangs is trusted with the kill": Fault(
-        "listener.listener",
-        "        self.enforcement.enforce(moment, self.guard.up)",
-        "        if not self.guard.up:\n            self.enforcement.enforce(moment, False)",
+        "listener.enforcement",
+        "again = self.last_resort.kill(one.settings.group)",
+        "again = moment + PACE if guarded else self.last_resort.kill(one.settings.group)",
         ("hang guard",),
     ),
     "the claim does not check the control": Fault(
