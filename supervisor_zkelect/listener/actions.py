@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any, Callable
 
 from supervisor_zkelect.core import messages, ranks
 from supervisor_zkelect.listener import election_worker, events, order_worker, pool_worker
@@ -40,14 +41,14 @@ class Actions(Decider):
             messages.Fence: self._fence,
             messages.Ack: lambda one, action: one.ask(action.op, worker.ack, action.op, one.settings.address),
             messages.Repair: lambda one, action: one.ask(0, worker.repair, one.name, one.settings.address, self._post),
-            messages.Release: lambda one, action: one.ask(
-                action.op, worker.release, action.op, action.dirty, action.successor
+            messages.Release: lambda one, action: self._unless_owned(
+                one, action.op, worker.release, action.op, action.dirty, action.successor
             ),
             messages.Begin: lambda one, action: one.ask(0, order_worker.begin, action, self._host.settings.node_name),
             messages.TellOutcome: lambda one, action: one.ask(
                 0, order_worker.tell_outcome, action, self._host.settings.node_name, one.settings.address
             ),
-            messages.Withdraw: lambda one, action: one.ask(action.op, worker.withdraw, action.op),
+            messages.Withdraw: lambda one, action: self._unless_owned(one, action.op, worker.withdraw, action.op),
             messages.CountOthers: lambda one, action: one.ask(0, worker.count_others, action.op),
             messages.SeeTerm: lambda one, action: one.read_term(),
             messages.EnsureDead: self._ensure_dead,
@@ -59,14 +60,18 @@ class Actions(Decider):
         }
 
     def _propose(self, one: Candidacy, action: messages.Propose) -> None:
-        if self._leftovers.owns(one.elector.election_znode):
-            # The session's proposal there is an earlier configuration's, and is given up as soon as its group is dead: it
-            # must not be taken for the one to start a group by.
-            trouble = "an earlier configuration's proposal in this election is not given up yet"
-            self._post(events.ElectionEvent(one.name, messages.RequestFailed(action.op, False, trouble)))
-            return
         node, inherited = self._host.settings.node_name, one.state.inherited is not None
-        one.ask(action.op, election_worker.propose, action.op, node, inherited, one.state.held(self._host.now()))
+        self._unless_owned(one, action.op, election_worker.propose, action.op, node, inherited, one.state.held(self._host.now()))
+
+    def _unless_owned(self, one: Candidacy, op: int, function: Callable[..., Any], *arguments: Any) -> None:
+        """Ask ZooKeeper for what makes, takes for this candidacy's, or gives up, the proposal that the session has in its
+        election; not while that is an earlier configuration's. That one is given up as soon as its group is dead: it must neither
+        be taken for the one to start a group by, nor be deleted under the group that runs by it."""
+        if not self._leftovers.owns(one.elector.election_znode):
+            one.ask(op, function, *arguments)
+            return
+        trouble = "an earlier configuration's proposal in this election is not given up yet"
+        self._post(events.ElectionEvent(one.name, messages.RequestFailed(op, False, trouble)))
 
     def _claim(self, one: Candidacy, action: messages.Claim) -> None:
         fences, adopting = one.settings.fence is not None, one.state.inherited is not None

@@ -81,3 +81,20 @@ def test_an_election_without_a_fence_command_needs_no_thread_for_one():
     one.hooks.get_ready(("/bin/fence",))
     one.hooks.get_ready(("/bin/fence",))
     assert len(host.pools) == 1
+
+
+@pytest.mark.parametrize("action", [
+    messages.Propose(3), messages.Release(3, False, ""), messages.Release(3, True, ""), messages.Withdraw(3),
+], ids=["propose", "release", "release dirty", "withdraw"])
+@pytest.mark.parametrize("owned", [True, False])
+def test_a_proposal_by_which_another_group_runs_is_neither_taken_nor_given_up(action, owned):
+    """With another group in the file that of before runs on until it is stopped, and the session has the proposal for it."""
+    one, asked = candidacy(Host(node_name="a"), elector=SimpleNamespace(election_znode="/e")), []
+    one.ask = lambda *words: asked.append(words)
+    leftovers = SimpleNamespace(owns=lambda znode: owned and znode == "/e")
+    posted = []
+    Actions(means(Host(node_name="a"), post=posted.append), keepers(one, leftovers=leftovers), None).actions()[type(action)](one, action)
+    assert len(asked) == (not owned)
+    assert posted == [events.ElectionEvent("orders", messages.RequestFailed(
+        3, False, "an earlier configuration's proposal in this election is not given up yet",
+    ))] * owned
