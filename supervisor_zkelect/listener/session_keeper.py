@@ -82,7 +82,8 @@ class SessionKeeper(Part):
         former = self.former
         if former is not None:
             attach, timeout = (former.id, bytes.fromhex(former.password)), former.timeout
-            mine = elections.to_save(self._host.settings)
+            # A proposal keeps the name under which it was made, and nobody would know this node by it under another one.
+            mine = elections.to_save(self._host.settings) if former.node == self._host.settings.node_name else []
             kept = [one for one in former.elections if one in mine]
             self._leftovers.elections = [one for one in former.elections if one not in kept]
         self.session = self._leases.session = self._host.session(self._post, attach, timeout)

@@ -8,7 +8,7 @@ import pytest
 from supervisor_zkelect.core import messages, roles
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.guard import saved_session
-from supervisor_zkelect.listener import events
+from supervisor_zkelect.listener import events, session_keeper
 from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
 from supervisor_zkelect.listener.leftovers import Leftovers
 from supervisor_zkelect.listener.paced_log import PacedLog
@@ -266,6 +266,14 @@ def test_what_zookeeper_refuses_to_release_twice_ends_the_session(make):
     for refused, ends in (([], False), ([former], False), ([former], True)):
         one.hear(events.LeftoversReleased([], refused))
         assert one.keeper.closing is ends
+
+
+@pytest.mark.parametrize("node, left", [("a", []), ("b", ["orders"])])
+def test_a_node_goes_on_with_nothing_that_it_has_under_another_name(make, monkeypatch, node, left):
+    former = saved_session.SavedElection("orders", "primary", "/e1", "n-", "/ack1")
+    monkeypatch.setattr(session_keeper.elections, "to_save", lambda settings: [former])
+    one = make(STANDBY, saved(elections=[former])._replace(node=node))
+    assert [one.name for one in one.left.elections] == left
 
 
 def test_what_is_refused_of_an_election_that_has_another_place_now_ends_the_session_too(make):
