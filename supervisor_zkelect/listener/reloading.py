@@ -84,6 +84,10 @@ class Reloads(Decider):
             self._apply(event.settings, event.checks)
             done = "reloaded, and the same term goes on" if lines else "nothing has changed"
             self._tell(event.ticket, 0, f"{file}: {done}", lines)
+        elif not self._guard.independent:
+            why = "it takes another listener, and this one enforces the leases itself, as no guard was to be had"
+            does = "supervisorctl restart zkelect does it, and stops what runs"
+            self._tell(event.ticket, 1, f"{file}: nothing is changed, since {why}; {does}", lines)
         elif effects <= {LIVE, RESTART}:
             text = f"{file}: the listener restarts, and the same term goes on"
             self._agree(event.ticket, text, lines, Agreed(set(), False))
@@ -190,18 +194,20 @@ class Reloads(Decider):
             known[name].decide(messages.Shutdown("the configuration takes a new term", kill_at))
 
     def next_wakeup(self) -> float:
-        return self._end_by
+        return math.inf if self._departure.begun else self._end_by
 
     def keep_time(self, moment: float) -> None:
         """End this listener when the terms that have to are over. What is not is ended by the next one."""
         if self._ending is None or self._departure.begun:
             return
-        if not self._guard.independent:
-            # What would enforce the leases ends with this process; a guard may come yet.
-            return
         over = all(self._candidacies[name].state.role == roles.WITHDRAWN for name in self._ending)
-        if moment >= self._end_by or over:
-            self._departure.hand_over(moment, "another listener starts with the changed configuration")
+        reason = "another listener starts with the changed configuration"
+        if self._guard.independent:
+            if moment >= self._end_by or over:
+                self._departure.hand_over(moment, reason)
+        elif moment >= self._end_by:
+            # What enforces the leases now, as the guard was lost meanwhile, ends with this process.
+            self._departure.leave_in_time(reason)
 
     def handlers(self) -> events.Handlers:
         return {Reread: self._reread, Agreed: self._agreed}
