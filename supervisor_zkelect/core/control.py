@@ -1,7 +1,7 @@
 """What operators have ordered in one election, as the control znode says it. Pure.
 
     {"v": 1, "nodes": {NODE: {"maintenance": ORDER, "cleared": token}}, "switchover": ORDER with to, due, force, begun, target,
-     "restart": ORDER with due, begun, term,
+     from, "restart": ORDER with due, begun, term,
      "pause": ORDER with lasts, "paused": the same with node, token, machine, boot, instance, resume}
     ORDER: {"id", "by", "reason", "at", "until"}
 
@@ -76,13 +76,20 @@ class Order(NamedTuple):
 
 class Switchover(NamedTuple):
     """An order that another node is to lead. to: the node; "" for whoever is next. due: when, None for now. begun: token of the
-    term that it ends, 0 before that. target: the proposal that is to lead then."""
+    term that it ends, 0 before that. target: the proposal that is to lead then. source: the node whose term that is."""
 
     order: Order
     to: str = ""
     due: Optional[int] = None
     begun: int = 0
     target: str = ""
+    source: str = ""
+
+    def missed_by(self, node: str) -> str:
+        """Who was to lead by it, in words, where this node leads instead; "" where that is as ordered."""
+        if self.to:
+            return "" if node == self.to else self.to
+        return "another node" if node == self.source else ""
 
     def document(self) -> Document:
         fields = self.order.document()
@@ -92,6 +99,8 @@ class Switchover(NamedTuple):
             fields["due"] = self.due
         if self.begun:
             fields.update(begun=self.begun, target=self.target)
+        if self.source:
+            fields["from"] = self.source
         return fields
 
 
@@ -215,25 +224,6 @@ def until_in_words(order: Order, now: Optional[int]) -> str:
     return f",{left} until {moments.utc(order.until)}"
 
 
-def in_words(switchover: Switchover, now: Optional[int] = None) -> str:
-    """A switchover that stands, who gave it, when it is due, and why. now: what ZooKeeper's clock shows."""
-    return _in_words(f"switchover to {switchover.to or 'the next node'}", switchover, now)
-
-
-def restart_in_words(restart: Restart, now: Optional[int] = None) -> str:
-    """The same of a restart."""
-    return _in_words("restart", restart, now)
-
-
-def _in_words(what: str, ordered: Union[Switchover, Restart], now: Optional[int]) -> str:
-    order, when = ordered.order, ", begun" if ordered.begun else ""
-    if ordered.due is not None and not ordered.begun:
-        left = "" if now is None else f", in {moments.duration((ordered.due - now) / 1000)}"
-        when = f" at {moments.utc(ordered.due)}{left}"
-    by = f" by {order.by}" if order.by else ""
-    return f"{what}{by}{when}" + (f": {order.reason}" if order.reason else "")
-
-
 def in_fields(control: Control, now: int) -> Document:
     """What stands, for programs. now: what ZooKeeper's clock shows."""
 
@@ -319,7 +309,8 @@ def _switchover(found: Any) -> Switchover:
     to, begun = found.get("to", ""), found.get("begun", 0)
     if type(begun) is not int or to and not untrusted.known_name(to):
         raise ValueError
-    return Switchover(_order(found), to, _due(found), untrusted.number(begun), _text(found.get("target", ""), 400))
+    source = untrusted.known_name(found.get("from"))
+    return Switchover(_order(found), to, _due(found), untrusted.number(begun), _text(found.get("target", ""), 400), source)
 
 
 def _restart(found: Any) -> Restart:
@@ -392,9 +383,28 @@ def end_asking(document: Document) -> None:
     document.pop("pause", None)
 
 
-def begin_maintenance(node: str, order: Order) -> Change:
+def begin_maintenance(node: str, order: Order, former: Optional[Document] = None) -> Change:
+    """former: the order that stood until now, which stands again if this one is taken back."""
+
     def change(document: Document) -> None:
-        document.setdefault("nodes", {}).setdefault(node, {})["maintenance"] = order.document()
+        found = document.setdefault("nodes", {}).setdefault(node, {})["maintenance"] = order.document()
+        if former and former.get("id") != order.id:
+            found["former"] = {name: value for name, value in former.items() if name != "former"}
+
+    return change
+
+
+def take_back_maintenance(node: str) -> Change:
+    """End it, or have what it has replaced stand again, for as long as that was to."""
+
+    def change(document: Document) -> None:
+        former = document["nodes"][node]["maintenance"].get("former")
+        try:
+            _order(former)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            end_maintenance(node)(document)
+        else:
+            document["nodes"][node]["maintenance"] = former
 
     return change
 
@@ -410,6 +420,15 @@ def end_maintenance(node: str, term: int = 0) -> Change:
                 nodes[node]["cleared"] = term
             if not nodes[node]:
                 del nodes[node]
+
+    return change
+
+
+def forget(node: str) -> Change:
+    """Drop all that is said of a node."""
+
+    def change(document: Document) -> None:
+        document.get("nodes", {}).pop(node, None)
 
     return change
 

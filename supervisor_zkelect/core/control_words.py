@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import List, Tuple
+from typing import List, Optional, Tuple, Union
 
-from supervisor_zkelect.core import control
-from supervisor_zkelect.core.control import Control
+from supervisor_zkelect.core import control, moments
+from supervisor_zkelect.core.control import Control, Restart, Switchover
 
 
 def told(found: Control, shown: int) -> List[str]:
@@ -17,10 +17,29 @@ def told(found: Control, shown: int) -> List[str]:
         for node, order in sorted(found.maintenance.items()) if order.stands(shown)
     ]
     if found.switchover is not None:
-        lines.append(control.in_words(found.switchover, shown))
+        lines.append(switchover_in_words(found.switchover, shown))
     if found.restart is not None:
-        lines.append(control.restart_in_words(found.restart, shown))
+        lines.append(restart_in_words(found.restart, shown))
     return [*lines, *filter(None, [told_of_pause(found)])]
+
+
+def switchover_in_words(switchover: Switchover, now: Optional[int] = None) -> str:
+    """A switchover that stands, who gave it, when it is due, and why. now: what ZooKeeper's clock shows."""
+    return _in_words(f"switchover to {switchover.to or 'the next node'}", switchover, now)
+
+
+def restart_in_words(restart: Restart, now: Optional[int] = None) -> str:
+    """The same of a restart."""
+    return _in_words("restart", restart, now)
+
+
+def _in_words(what: str, ordered: Union[Switchover, Restart], now: Optional[int]) -> str:
+    order, when = ordered.order, ", begun" if ordered.begun else ""
+    if ordered.due is not None and not ordered.begun:
+        left = "" if now is None else f", in {moments.duration((ordered.due - now) / 1000)}"
+        when = f" at {moments.utc(ordered.due)}{left}"
+    by = f" by {order.by}" if order.by else ""
+    return f"{what}{by}{when}" + (f": {order.reason}" if order.reason else "")
 
 
 def told_of_pause(found: Control) -> str:

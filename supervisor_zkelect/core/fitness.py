@@ -85,7 +85,7 @@ def ahead_seen(turn: Turn, event: messages.AheadSeen) -> None:
     if event.op != state.looking_ahead:
         return
     turn.set(looking_ahead=0)
-    if not event.term:
+    if event.known and not event.term:
         turn.set(admitted=True)
     if not event.term or not state.fit_trouble:
         turn.set(failing_since=None)

@@ -120,14 +120,14 @@ class RenewedByKeeper(NamedTuple):
 
 class Claimed(NamedTuple):
     """`dirty`: the node whose holder was found, or "". lease: what that write proves; None when it cannot be counted.
-    order: id of the operator's order that led to it, or ""; to: who was to lead by it, "" for whoever was next. lost:
+    order: id of the operator's order that led to it, or ""; missed: who was to lead by it, "" where this node was. lost:
     token of the term of `dirty`, 0 where that is not known."""
 
     op: int
     dirty: str
     lease: Optional[Leased] = None
     order: str = ""
-    to: str = ""
+    missed: str = ""
     lost: int = 0
 
 
@@ -199,6 +199,12 @@ class TermSeen(NamedTuple):
     read_in: Optional[int] = None
     held: Optional[str] = None
     gone: bool = False
+
+    @property
+    def leader(self) -> str:
+        """The node that has written this ack, "" where that is not known. Another address in the holder is that of a term before:
+        a program that notes no holder leads now."""
+        return self.node if self.held in (None, self.address) else ""
 
 
 class Reconfigured(NamedTuple):

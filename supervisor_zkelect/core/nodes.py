@@ -168,6 +168,15 @@ class NodeRow(NamedTuple):
     note: str
 
 
+def who_leads(seen: Sequence[Seen], holder: str, address: str) -> str:
+    """The node that leads, or "". holder: who has noted the address in the ack as its own, "" where nobody has; address: that,
+    "" where nobody is primary."""
+    if holder or not address:
+        return holder if address else ""
+    # A program that notes no holder, as the Go elector, tells nothing of itself either, and leads from the first place.
+    return next((one.name for one in seen if one.place == 1 and one.entry is None), "")
+
+
 def rows(seen: Sequence[Seen], holder: str, address: str, ordered: Dict[str, str], stamp: Sequence[int]) -> List[NodeRow]:
     """The table of one election, who leads first. holder, address: who leads by holder and ack; "" for nobody. ordered: what is
     ordered, by node. stamp: of the control, as `NodeEntry.confirmed` has it."""

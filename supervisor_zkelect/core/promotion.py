@@ -16,7 +16,7 @@ WORD_PACE, LOOKS = 20.0, 3
 def claimed(turn: Turn, event: messages.Claimed) -> None:
     if event.dirty:
         turn.act(messages.Log(f"the predecessor {event.dirty} ended without releasing; its ack was emptied", "dirty end"))
-    turn.set(claimed_at=event.lease.sent if event.lease else turn.now, order=event.order, order_to=event.to, sick=False)
+    turn.set(claimed_at=event.lease.sent if event.lease else turn.now, order=event.order, order_missed=event.missed, sick=False)
     turn.go(PROMOTING, "leasing")
     turn.act(messages.KeepLease())
     if event.lease:
@@ -154,9 +154,8 @@ def probed(turn: Turn, event: messages.Probed) -> None:
 def acked(turn: Turn, event: messages.Acked) -> None:
     turn.set(trouble="", looks=LOOKS, failed="", back_pause=0.0, back_why="")
     if turn.state.order:
-        to, leads = turn.state.order_to, f"{turn.rules.node} leads at {turn.rules.address}"
-        as_ordered = to in ("", turn.rules.node)
-        turn.act(messages.TellOutcome(turn.state.order, as_ordered, leads if as_ordered else f"{leads}, and not {to}"))
+        missed, leads = turn.state.order_missed, f"{turn.rules.node} leads at {turn.rules.address}"
+        turn.act(messages.TellOutcome(turn.state.order, not missed, f"{leads}, and not {missed}" if missed else leads))
         turn.set(order="")
     restarting.done(turn)
     turn.go(PRIMARY, "", f"healthy and acked as {turn.rules.address}")

@@ -55,10 +55,11 @@ class FitSeen(NamedTuple):
 
 
 class AheadSeen(NamedTuple):
-    """term: token of who leads and is acked, 0 where nobody else does."""
+    """term: token of who leads and is acked, 0 where nobody else does. known: whether that could be read."""
 
     op: int
     term: int = 0
+    known: bool = True
 
 
 # Actions

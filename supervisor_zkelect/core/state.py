@@ -195,7 +195,7 @@ class State:
     stays_why: str = ""  # why this node goes on leading, though it is ordered not to
     successor: str = ""  # the proposal that is to lead after the release
     order: str = ""  # id of the order that led to this term
-    order_to: str = ""  # who was to lead by it
+    order_missed: str = ""  # who was to lead by it, where this node was not
 
     restart: str = ""  # id of the order by which the service is being started again
     restart_since: float = 0.0
@@ -215,8 +215,13 @@ class State:
 
     def may_propose(self, now: float) -> bool:
         """Whether nothing is against a proposal."""
+        return self.ready and self.not_before <= now
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing but the time is against a proposal."""
         fit = self.up and self.grace >= 0 and not self.cleaning and not self.ending
-        return self.free and fit and self.leaving is None and self.not_before <= now
+        return self.free and fit and self.leaving is None
 
     @property
     def free(self) -> bool:
@@ -331,12 +336,12 @@ def next_wakeup(rules: Rules, state: State) -> float:
     times.append(restart_due(state))
     if state.enforced and max(state.deadline, state.paused_until) > -INFINITY:
         times.append(lease_of(rules, state).stops_at)
-    if state.role == PROMOTING and state.step != "fencing" and state.paused_until == -INFINITY:
+    if state.role == PROMOTING and state.step != "fencing" and not state.spared(state.healthy_by):
         times.append(state.healthy_by)
     times += _pause_times(state)
-    if state.role == DETACHED and state.step == "waiting" and state.up and state.free:
+    if state.role == DETACHED and state.step == "waiting" and state.ready:
         awaits = rules.fit and not state.admitted and state.inherited is None
-        times.append(state.admit_by if awaits and state.admit_by is not None else state.not_before)
+        times.append(max(state.not_before, state.admit_by) if awaits and state.admit_by is not None else state.not_before)
     times += [max(one.ask_at, 0.0) if one.left else one.by for one in state.resigning]
     return min(times)
 
@@ -357,7 +362,7 @@ def _pause_times(state: State) -> List[float]:
     times = [state.paused_until] if state.may_run and state.paused_until > -INFINITY else []
     if state.pausing is not None and not state.pausing.op and state.pausing.again > -INFINITY and state.role != DEMOTING:
         times.append(state.pausing.again)
-    if state.pause_at > -INFINITY:
+    if state.pause_at > -INFINITY and state.role != WITHDRAWN:
         times.append(state.pause_at)
     pause = state.orders.pause if state.orders is not None else None
     if pause is not None and pause.stands and pause.lasts < INFINITY and state.up and state.step == "watching":

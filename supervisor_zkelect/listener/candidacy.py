@@ -351,7 +351,7 @@ class Candidacy(Part):
         if not seen.known and self.state.role == roles.PRIMARY:
             self.schedule_read(self._host.now() + PACE)
         if seen.known:
-            self.facts.lead(seen.address, seen.node, term.asked_at, seen.gone)
+            self.facts.lead(seen.address, seen.leader, term.asked_at, seen.gone)
         if term.again:
             term.again = False
             self.read_term()

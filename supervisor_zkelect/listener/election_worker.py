@@ -93,7 +93,8 @@ def step_behind(
         stepped = elector.step_behind(better, node, healthy)
     except (Stays, Barred) as error:
         return messages.Stayed(op, str(error))
-    return _proposed(elector, op, ranks.of(untrusted.document(elector.data)), stepped.term)
+    # A reload may have changed what the next proposal is to say.
+    return _proposed(elector, op, ranks.of(untrusted.document(stepped.data)), stepped.term)
 
 
 def _proposed(elector: Elector, op: int, number: int, term: int, found: bool = False) -> messages.Proposed:
@@ -193,7 +194,7 @@ def look_ahead(elector: Elector, op: int) -> messages.AheadSeen:
         return messages.AheadSeen(op, elector.serving())
     except ElectionError as error:
         log.debug("%s", error)
-        return messages.AheadSeen(op)
+        return messages.AheadSeen(op, known=False)
 
 
 def count_others(elector: Elector, op: int) -> messages.OthersCounted:
@@ -241,7 +242,7 @@ def claim(
     if times is None:
         raise SessionGone("the session was lost as soon as the term was claimed")
     led_to = elector.led_to
-    ordered = (led_to.order.id, led_to.to) if led_to else ("", "")
+    ordered = (led_to.order.id, led_to.missed_by(who.node)) if led_to else ("", "")
     post(events.TermClaimed(name, action.op, found, generation, *times, *ordered, 0 if dirty is None else dirty.token))
     return None
 

@@ -143,7 +143,7 @@ class ProgramEnded(NamedTuple):
 
 class TermClaimed(NamedTuple):
     """A term was claimed by a transaction sent and answered at these times, in a session of this generation. order: id of the
-    order that led to it, or ""; to: who was to lead by it. lost: token of the term of `dirty`."""
+    order that led to it, or ""; missed: who was to lead by it, "" where this node was. lost: token of the term of `dirty`."""
 
     name: str
     op: int
@@ -152,7 +152,7 @@ class TermClaimed(NamedTuple):
     sent: float
     answered: float
     order: str = ""
-    to: str = ""
+    missed: str = ""
     lost: int = 0
 
 

@@ -166,7 +166,7 @@ class LeaseKeeper(Part):
         if self.counted(event) and self._guard.can_enforce():
             assert self.clock is not None
             lease = messages.Leased(event.sent, self.clock.deadline(event.sent))
-        one.decide(messages.Claimed(event.op, event.dirty, lease, event.order, event.to, event.lost))
+        one.decide(messages.Claimed(event.op, event.dirty, lease, event.order, event.missed, event.lost))
         if lease is not None:
             # Its echo also tells that the guard has taken the order to start.
             self._guard.extend([one])

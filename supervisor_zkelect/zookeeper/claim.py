@@ -91,6 +91,10 @@ class ClaimCalls(TermCalls):
             operations = [] if mine else term.emptied
             heeded, led_to = ([], None) if adopting else self._heeding(term, node, token, mine and not refuted)
             ordered = led_to.order.id if led_to is not None else found.order if found is not None and mine else ""
+            if led_to is not None:
+                self._removing = led_to
+            elif ordered and self._removing is not None and self._removing.order.id == ordered:
+                led_to = self._removing
             record = self._record(node, token, address, order=ordered)
             done, beside = self._noted_as(record, found, same, limit, [*operations, *heeded], self.control_znode)
             self._led_to = led_to if done and led_to is not None else self._led_to

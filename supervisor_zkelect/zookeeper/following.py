@@ -130,7 +130,7 @@ def take_back(elector: PauseCalls, order: str, by: str = "") -> OrderAnswer:
                 what = _ENDED if asked else _BEGUN
                 return pauses.end if asked else None
         what = next((node for node, one in found.maintenance.items() if one.id == order), "")
-        return control.end_maintenance(what) if what else None
+        return control.take_back_maintenance(what) if what else None
 
     elector.amend_control(change)
     if what == _BEGUN:
@@ -144,8 +144,9 @@ def take_back(elector: PauseCalls, order: str, by: str = "") -> OrderAnswer:
         pass
     if what == _ENDED:
         return OrderAnswer(False, INTERRUPTED, "interrupted; the order is taken back, and nothing was stopped for it")
-    told = f"interrupted; the order is taken back: {what} stays in the queue, or comes back into it"
-    return OrderAnswer(False, INTERRUPTED, told)
+    before = elector.read_control().maintenance.get(what)
+    now = f"stays {control.maintenance_in_words(before)}" if before else "stays in the queue, or comes back into it"
+    return OrderAnswer(False, INTERRUPTED, f"interrupted; the order is taken back: {what} {now}")
 
 
 def _ended(elector: PauseCalls, order: str) -> str:

@@ -113,7 +113,7 @@ def _maintenance(given: Given, wanted: Order, moment: Optional[int]) -> control.
         former = document.get("nodes", {}).get(given.node, {}).get("maintenance") or {}
         kept = {} if given.force else {name: former[name] for name in ("reason", "until") if former.get(name)}
         reason, until = wanted.reason or kept.get("reason", ""), kept.get("until") if moment is None else moment
-        control.begin_maintenance(given.node, wanted._replace(reason=reason, until=until))(document)
+        control.begin_maintenance(given.node, wanted._replace(reason=reason, until=until), former)(document)
 
     return change
 
@@ -142,7 +142,7 @@ def _written(
     if given.kind in CANCELLED:
         standing = before.restart if given.kind == "cancel restart" else before.switchover
         if standing is not None:
-            elector.tell_outcome(Outcome(standing.order.id, False, f"it was taken back{by}"))
+            tell(elector, Outcome(standing.order.id, False, f"it was taken back{by}"))
         return OrderAnswer(True, 0, f"the {CANCELLED[given.kind]} is taken back")
     if given.kind in CANCELLED.values() and moment is not None:
         return OrderAnswer(True, 0, f"ordered{_when(moment, shown)}; zkelect {given.kind} --cancel takes it back")
@@ -231,7 +231,7 @@ def _forget(elector: DeskCalls, given: Given, permit: Permit) -> OrderAnswer:
     permit.use()
     if node in members or not elector.forget_node(node):
         return OrderAnswer(False, 1, f"{node} lives; stop its supervisord first, or wait until its session is over")
-    elector.amend_control(lambda found: control.end_maintenance(node) if node in found.maintenance else None)
+    elector.amend_control(lambda found: control.forget(node) if node in found.maintenance or node in found.cleared else None)
     shown = elector.server_time()
     wanted = Order(given.id or os.urandom(16).hex(), given.by, given.reason, shown)
     noted = Noted(wanted.id, given.kind, node, given.by, given.reason, shown)

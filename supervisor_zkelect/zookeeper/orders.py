@@ -135,6 +135,8 @@ class OrderCalls(ClaimCalls):
             wanted = standing.order if standing is not None else aside
             if kind in (control.SWITCHOVER, control.STAND_ASIDE) and (wanted is None or wanted.id != order):
                 raise NotBegun("the order was taken back")
+            if aside is not None and not aside.stands(self.server_time()):
+                raise NotBegun("its time is over")
             if found.paused is not None:
                 raise NotBegun(f"this election is {found.paused.told()}; see zkelect resume")
             members = self.members()
@@ -151,7 +153,7 @@ class OrderCalls(ClaimCalls):
                     raise NotBegun(f"{target.node} is not fit to lead: {unfit}; correct that, or see --force")
             operations: List[Operation] = [("check", (f"{self.election_znode}/{target.name}", -1), {})]
             if standing is not None:
-                begun = control.order_switchover(standing._replace(begun=mine.token, target=target.name))
+                begun = control.order_switchover(standing._replace(begun=mine.token, target=target.name, source=node))
                 written = control.amended(data, self._servers.now(), begun)
                 operations.append(("set_data", (self.control_znode, written, found.stamp.version), {}))
             elif found.stamp != control.Stamp():

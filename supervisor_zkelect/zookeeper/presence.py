@@ -6,7 +6,7 @@ import time
 from typing import AbstractSet, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core import control_words, nodes, places, untrusted
-from supervisor_zkelect.core.control import Stamp, in_words, maintenance_in_words, restart_in_words
+from supervisor_zkelect.core.control import Stamp, maintenance_in_words
 from supervisor_zkelect.zookeeper import arguments
 from supervisor_zkelect.zookeeper.queue import Member
 from supervisor_zkelect.zookeeper.requests import MISSING, THERE, data_of
@@ -143,10 +143,10 @@ class PresenceCalls(SteppingCalls):
         ordered = {name: maintenance_in_words(one, shown) for name, one in orders.maintenance.items() if one.stands(shown)}
         stamp = () if orders.stamp == Stamp() else tuple(orders.stamp)
         switchover, restart = orders.switchover, orders.restart
-        coming = [] if switchover is None else [in_words(switchover, shown)]
-        coming += [] if restart is None else [restart_in_words(restart, shown)]
-        leads = holder.node if holder else ""
-        differs = nodes.differences(seen, leads if address else "")
+        coming = [] if switchover is None else [control_words.switchover_in_words(switchover, shown)]
+        coming += [] if restart is None else [control_words.restart_in_words(restart, shown)]
+        leads = nodes.who_leads(seen, holder.node if holder is not None and holder.address == address else "", address)
+        differs = nodes.differences(seen, leads)
         notes = {name: "; ".join(filter(None, [ordered.get(name, ""), differs.get(name, "")])) for name in {*ordered, *differs}}
         return Overview(
             nodes.rows(seen, leads, address, notes, stamp), address, orders.trouble,

@@ -75,6 +75,8 @@ class ProposalCalls(QueueCalls):
         self._looked: Optional[Term] = None
         self._second = self._acked = False
         self._led_to: Optional[Switchover] = None
+        #: the one that a claim was to remove whose answer may have been lost
+        self._removing: Optional[Switchover] = None
         self._found = False
         #: the queue as it was just listed, where nobody or one stands before this node
         self._listing: Optional[List[str]] = None
@@ -135,7 +137,7 @@ class ProposalCalls(QueueCalls):
                 found = self._own(session, limit)
                 self._found = found is not None
                 if found is None:
-                    _, arguments, options = self._proposing()
+                    _, arguments, options = self._proposing(self._data)
                     path, stat = self._zk.ask(
                         "create the proposal", limit, self._client.create_async, *arguments, **options, include_data=True
                     )
@@ -257,8 +259,8 @@ class ProposalCalls(QueueCalls):
         """`proposal_path`, which may be gone at any time. Raises ProposalGone."""
         return f"{self.election_znode}/{self._require().name}"
 
-    def _proposing(self) -> Operation:
-        arguments = (f"{self.election_znode}/{self._stem}", self._data)
+    def _proposing(self, data: bytes) -> Operation:
+        arguments = (f"{self.election_znode}/{self._stem}", data)
         return "create", arguments, {"acl": self._zk.acl, "ephemeral": True, "sequence": True}
 
     def _proposal_gone(self) -> NoReturn:
@@ -281,7 +283,7 @@ class ProposalCalls(QueueCalls):
             if self._renewal is not None:
                 self._renewal.gone("the proposal or its session is gone")
                 self._renewal = None
-            self._led = self._noted = self._looked = self._led_to = None
+            self._led = self._noted = self._looked = self._led_to = self._removing = None
             self._acked = False
             # What is foreign depends on the own proposal.
             self._foreign = None, Queue("", "")

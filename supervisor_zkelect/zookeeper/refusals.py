@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List, Optional
 
-from supervisor_zkelect.core import control, moments, nodes, ranks, succession
+from supervisor_zkelect.core import control, control_words, moments, nodes, ranks, succession
 from supervisor_zkelect.core.control import Control, Pause
 from supervisor_zkelect.zookeeper.desk import DeskCalls
 from supervisor_zkelect.zookeeper.given import CANCELLED, Given
@@ -50,7 +50,8 @@ def refusal(elector: DeskCalls, found: Control, given: Given, shown: int) -> str
         to = standing.to or "the next node"
         if standing.begun:
             return f"another switchover, to {to}, is under way; wait until it is done"
-        return f"another switchover is ordered, {control.in_words(standing, shown)}; zkelect switchover --cancel takes it back"
+        what = control_words.switchover_in_words(standing, shown)
+        return f"another switchover is ordered, {what}; zkelect switchover --cancel takes it back"
     if given.kind == "switchover" and given.node in aside:
         return f"{given.node} is in maintenance; zkelect maintenance off --node {given.node} ends that"
     members = elector.members()

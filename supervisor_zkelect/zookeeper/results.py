@@ -58,9 +58,10 @@ def _led(elector: PresenceCalls, given: Given, term: int) -> Optional[OrderAnswe
     holder, ack = elector.holder(), elector.read_ack()
     if holder is not None and holder.token == term and ack:
         return OrderAnswer(False, 1, f"{holder.node} leads still, and the order does not stand any more")
-    if holder is None or not ack:
+    # Whether it is as ordered that this node leads, where no node was named, is known by whoever has claimed by that order.
+    if holder is None or not ack or not given.node:
         return None
-    ok = given.node in ("", holder.node)
+    ok = given.node == holder.node
     why = "" if ok else f", and not {given.node}{_ended(elector, given)}"
     return OrderAnswer(ok, 0 if ok else 1, f"{holder.node} leads at {holder.address}{why}")
 

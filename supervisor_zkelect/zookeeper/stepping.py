@@ -35,10 +35,11 @@ class HandBack(NamedTuple):
 
 
 class Stepped(NamedTuple):
-    """name: of the new proposal. term: token of the holder when it was made, 0 without one."""
+    """name: of the new proposal. term: token of the holder when it was made, 0 without one. data: the new proposal's."""
 
     name: str
     term: int
+    data: bytes = b""
 
 
 class SteppingCalls(OrderCalls):
@@ -70,12 +71,13 @@ class SteppingCalls(OrderCalls):
             if not term.seen:
                 self._proposal_gone()
             operations = [*self._letting_pass(term, better, node, limit), *self._left_by(term, mine, limit)]
-            operations += [("delete", (self.proposal_path,), {}), self._proposing()]
+            data = self.data
+            operations += [("delete", (self.proposal_path,), {}), self._proposing(data)]
             try:
                 if self._commit("step behind the others", limit, operations):
                     self._end_term()
                     name, self._found = self.create_proposal(), False
-                    return Stepped(name, term.holder.holder.token if term.holder is not None else 0)
+                    return Stepped(name, term.holder.holder.token if term.holder is not None else 0, data)
                 if term.holder is None:
                     self._make_beside(limit)
             except NotLeader as error:

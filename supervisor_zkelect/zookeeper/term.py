@@ -101,8 +101,10 @@ class TermCalls(ProposalCalls):
         mine = self._require()
         path = f"{self.election_znode}/{places.barrier_of(mine.name)}"
         for number in range(ROUNDS):
+            asked = self._ask_about_term(True, number > 0)
+            # Behind the control with the consent for which it was made: a server that lags never shows the consent alone then.
             beside = self._client.exists_async(path)
-            term = self._look_at_term(limit, True, number > 0)
+            term = self._hear_of_term(asked, limit)
             found = term.holder
             if not term.seen:
                 self._proposal_gone()
@@ -195,11 +197,18 @@ class TermCalls(ProposalCalls):
 
     def _look_at_term(self, limit: float, orders: bool = False, again: bool = False) -> Term:
         """orders: look at the control, too. again: a server that lags behind has shown what is over, maybe."""
+        return self._hear_of_term(self._ask_about_term(orders, again), limit)
+
+    def _ask_about_term(self, orders: bool, again: bool) -> Tuple[Any, Any]:
+        """What was asked, for `_hear_of_term`: a sync where there is one, and the rest."""
         synced = self._client.sync_async(self.control_znode) if again else None
-        asked = self._ask_of_term(self._path(), None, orders)
+        return synced, self._ask_of_term(self._path(), None, orders)
+
+    def _hear_of_term(self, asked: Tuple[Any, Any], limit: float) -> Term:
+        synced, rest = asked
         if synced is not None:
             self._zk.answer("sync the control", limit, synced)
-        return self._told_of_term(asked, self._require().token, limit)
+        return self._told_of_term(rest, self._require().token, limit)
 
     def _look_at_led_term(self, limit: float, orders: bool = False, again: bool = False) -> Term:
         """The same, or what `try_be_leader` has just seen. Raises NotLeader when the proposal is gone."""

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from supervisor_zkelect.core import control, outcomes
+from supervisor_zkelect.core import control, control_words, outcomes
 from supervisor_zkelect.core.control import Control, Order, Stamp, Switchover, Unusable
 
 STAMP = Stamp(7, 3)
@@ -93,6 +93,14 @@ def test_it_does_not_outgrow_what_is_read():
 ])
 def test_the_claim_removes_the_order_that_led_to_it(order, leads):
     assert (control.led_to(Control(STAMP, switchover=order), "b", 41) == order) == (leads or order is None)
+
+
+@pytest.mark.parametrize("to, source, missed", [
+    ("b", "a", ""), ("c", "a", "c"), ("c", "", "c"), ("", "a", ""), ("", "b", "another node"), ("", "", ""),
+])
+def test_who_claims_by_an_order_knows_whether_it_was_to_lead(to, source, missed):
+    order = read(written(control.order_switchover(Switchover(Order("s"), to, begun=40, target="n-1", source=source)))).switchover
+    assert order.source == source and order.missed_by("b") == missed
 
 
 @pytest.mark.parametrize("data", [
@@ -199,7 +207,7 @@ def test_what_stands_below_a_name_that_is_no_nodes_is_told_as_no_orders():
     (Switchover(Order("s"), "c", 10_001_000), 0, "switchover to c at 1970-01-01 02:46:41+0000, in 2 h 46 m"), (Switchover(Order("s"), "c", 60_000), 0, "switchover to c at 1970-01-01 00:01:00+0000, in 1 m 0 s"),
 ])
 def test_a_switchover_in_words(switchover, now, text):
-    assert control.in_words(switchover, now) == text
+    assert control_words.switchover_in_words(switchover, now) == text
 
 
 @pytest.mark.parametrize("order, text", [
@@ -256,8 +264,8 @@ def test_the_end_of_maintenance_forgives_what_failed_before():
 
 def test_a_restart_in_words_says_who_when_and_why():
     restart = control.Restart(control.Order("r", "ann@desk", "leak"), 7_500_000)
-    assert control.restart_in_words(restart, 300_000) == "restart by ann@desk at 1970-01-01 02:05:00+0000, in 2 h 0 m: leak"
-    assert control.restart_in_words(restart._replace(begun=7)) == "restart by ann@desk, begun: leak"
+    assert control_words.restart_in_words(restart, 300_000) == "restart by ann@desk at 1970-01-01 02:05:00+0000, in 2 h 0 m: leak"
+    assert control_words.restart_in_words(restart._replace(begun=7)) == "restart by ann@desk, begun: leak"
 
 
 def test_what_stands_in_fields():

@@ -47,7 +47,7 @@ def test_all_that_stands_is_told_a_line_each():
     """A maintenance that is over does not stand."""
     assert control_words.told(ALL, NOW) == [
         f"a: {control.maintenance_in_words(DISK, NOW)}", "b: in maintenance by ann@h: disk",
-        control.in_words(ALL.switchover, NOW), control.restart_in_words(ALL.restart, NOW),
+        control_words.switchover_in_words(ALL.switchover, NOW), control_words.restart_in_words(ALL.restart, NOW),
         "paused, nobody is promoted until zkelect resume",
     ]
     assert control_words.told(Control(trouble="garbage"), NOW) == ["garbage"] and control_words.told(Control(), NOW) == []

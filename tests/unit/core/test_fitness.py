@@ -63,6 +63,29 @@ def test_when_nobody_serves_any_more_it_joins_though_its_check_fails(new):
     assert new.event(messages.AheadSeen(new.op(messages.LookAhead), 0)).did(messages.Propose)
 
 
+def test_where_it_is_not_known_whether_somebody_serves_it_waits_and_asks_again(new):
+    assert not new.event(messages.AheadSeen(new.op(messages.LookAhead), known=False)).did(messages.Propose)
+    for number in range(3):
+        new.event(messages.FitSeen(new.state.asking_fit, False, "no disk"))
+        new.event(messages.AheadSeen(new.op(messages.LookAhead), known=False))
+        if not number:
+            # What an earlier listener may have left in the queue is given up.
+            new.event(messages.RequestFailed(new.op(messages.Release), True, "there is none"))
+        assert new.at == ("detached", "waiting") and not new.state.admitted and not new.state.looking_ahead
+        new.event(messages.Tick(), 2.0)
+    new.event(messages.FitSeen(new.state.asking_fit, False, "no disk"))
+    assert new.event(messages.AheadSeen(new.op(messages.LookAhead), 0)).did(messages.Propose)
+
+
+def test_a_standby_that_does_not_know_whether_somebody_serves_stays(node):
+    answered(node, False)
+    for _ in range(40):
+        node.event(messages.Tick(), 2.0)
+        node.event(messages.FitSeen(node.state.asking_fit, False, "no disk"))
+        node.event(messages.AheadSeen(node.state.looking_ahead, known=False))
+    assert node.state.unfit == "" and node.state.failing_since is None
+
+
 def test_a_check_that_does_not_answer_holds_it_back_for_so_long_and_no_longer(new):
     new.event(messages.AheadSeen(new.op(messages.LookAhead), 7))
     assert next_wakeup(CHECKED, new.state) == new.now + LONG

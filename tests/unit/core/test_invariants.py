@@ -5,8 +5,9 @@ from dataclasses import fields
 
 import pytest
 
+from supervisor_zkelect.core import messages, role
 from supervisor_zkelect.core.roles import DETACHED
-from supervisor_zkelect.core.state import State
+from supervisor_zkelect.core.state import State, next_wakeup
 from tests.unit.core.walks import Walk
 
 WALKS, STEPS = 300, 60
@@ -34,6 +35,18 @@ def states():
             walk.take(walk.next())
             found.append(walk.state)
     return found
+
+
+def test_whoever_has_nothing_to_do_waits():
+    """A step that asks for its next turn at once, and does nothing then, takes a whole processor."""
+    for seed in range(WALKS):
+        walk = Walk(seed)
+        for _ in range(STEPS):
+            walk.take(walk.next())
+            walk.now = max(walk.now, min(next_wakeup(walk.rules, walk.state), walk.now + 1.0))
+            before = walk.state
+            after, actions = role.step(walk.rules, before, messages.Tick(), walk.now)
+            assert (after, actions) != (before, []) or next_wakeup(walk.rules, after) > walk.now, (seed, after)
 
 
 def fits(value, kind):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from supervisor_zkelect.core.lease import Lease
-from supervisor_zkelect.core.messages import ControlSeen
+from supervisor_zkelect.core.messages import ControlSeen, Shutdown
 from supervisor_zkelect.core.roles import DEMOTING, DETACHED, PRIMARY, PROMOTING, STANDBY, WITHDRAWN
 from supervisor_zkelect.core.state import (
     CALM,
@@ -26,6 +26,7 @@ RULES = Rules(
 )
 RESIGNING = Resigning("t", 90.0, 7)
 NOTHING = ControlSeen()
+WAITS = State(step="waiting", up=True, grace=2.0, not_before=104.0, orders=NOTHING)
 LEADS = State(role=PRIMARY, step="", orders=ControlSeen(bar="aside", bar_id="m"), begin_at=101.0)
 
 
@@ -42,9 +43,10 @@ LEADS = State(role=PRIMARY, step="", orders=ControlSeen(bar="aside", bar_id="m")
     (State(role=PROMOTING, step="claiming", healthy_by=120.0), 120.0), (State(role=PROMOTING, step="fencing", healthy_by=120.0), INFINITY),
     (State(role=PRIMARY, step="", healthy_by=120.0), INFINITY),
     # The end of a back-off, which a session is needed for.
-    (State(step="waiting", up=True, not_before=104.0, orders=NOTHING), 104.0), (State(step="waiting", up=True, not_before=104.0), INFINITY),
-    (State(step="waiting", up=True, not_before=104.0, orders=ControlSeen("aside", 200.0, "m")), 200.0), (State(step="waiting", up=False, not_before=104.0), INFINITY),
-    (State(step="clearing", up=True, not_before=104.0), INFINITY), (State(role=STANDBY, step="waiting", up=True, not_before=104.0), INFINITY),
+    (WAITS, 104.0), (replace(WAITS, orders=None), INFINITY), (replace(WAITS, grace=-0.1), INFINITY), (replace(WAITS, cleaning=7), INFINITY),
+    (replace(WAITS, ending=True), INFINITY), (replace(WAITS, leaving=Shutdown("SIGTERM", 200.0)), INFINITY),
+    (replace(WAITS, orders=ControlSeen("aside", 200.0, "m")), 200.0), (replace(WAITS, up=False), INFINITY),
+    (replace(WAITS, step="clearing"), INFINITY), (replace(WAITS, role=STANDBY), INFINITY),
     # The next try to hand over, and the time of an order.
     (LEADS, 101.0), (replace(LEADS, beginning=Beginning(7, "maintenance", "m", "aside")), INFINITY), (replace(LEADS, inherited=7), INFINITY),
     (replace(LEADS, orders=ControlSeen(order="s", due=103.0)), 103.0), (replace(LEADS, orders=ControlSeen(order="s", due=99.0)), 101.0),

@@ -79,8 +79,8 @@ class Walk:
                 role="promoting", step="restarting", since=self.now, up=True, alive=True, grace=2.0, margin=1.0, op=20, waiting=20,
                 proposal="n-1", token=7, claimed_at=self.now - 9.0, deadline=self.now + 3.0, led=True, restart="r", timeout=10.0,
             )
-        if chance() < 0.1:
-            # Somebody waits to hear who leads since a term of before.
+        if chance() < 0.1 and self.state.step != "clearing":
+            # Somebody waits to hear who leads since a term of before, which a new listener has none of.
             self.state = replace(self.state, resigning=(Resigning("t", self.now, 5, left=True),))
 
     def event(self, kind: type) -> messages.Event:
@@ -103,7 +103,7 @@ class Walk:
             ),
             of.BehindSeen: lambda: of.BehindSeen(state.looking_behind or op, choose(["", "n-8"]), "b", choose([0, 6, 9])),
             of.Stayed: lambda: of.Stayed(op, "gone"), of.FitSeen: lambda: of.FitSeen(state.asking_fit or op, maybe(), "unfit"),
-            of.AheadSeen: lambda: of.AheadSeen(state.looking_ahead or op, choose([6, 6, 6, 0])),
+            of.AheadSeen: lambda: of.AheadSeen(state.looking_ahead or op, choose([6, 6, 6, 0]), self.random.random() < 0.9),
             of.QueueChanged: lambda: of.QueueChanged(op, "deleted"),
             of.Leased: lambda: lease, of.Cut: lambda: of.Cut(ahead), of.RenewedByKeeper: lambda: of.RenewedByKeeper(token, ahead),
             of.Claimed: lambda: of.Claimed(op, choose(["", "b"]), choose([None, lease]), choose(["", "s"])),
@@ -124,9 +124,9 @@ class Walk:
             of.Reconfigured: lambda: of.Reconfigured(maybe()), of.Resign: lambda: of.Resign("t", maybe()),
             of.ControlSeen: lambda: self.orders(ahead), of.Begun: lambda: of.Begun(begun, choose(["", "n-2"])),
             pause_messages.PauseWritten: lambda: pause_messages.PauseWritten(
-                state.pausing.op if state.pausing else op, choose(["", "no"]), maybe(), now, choose([INFINITY, 3.0])
+                (state.pausing.op if state.pausing else op) or 99, choose(["", "no"]), maybe(), now, choose([INFINITY, 3.0])
             ),
-            pause_messages.ConsentRead: lambda: pause_messages.ConsentRead(state.pausing.op if state.pausing else op, choose([None, self.orders(ahead), self.paused()])),
+            pause_messages.ConsentRead: lambda: pause_messages.ConsentRead((state.pausing.op if state.pausing else op) or 99, choose([None, self.orders(ahead), self.paused()])),
             pause_messages.PauseEchoed: lambda: pause_messages.PauseEchoed(maybe(), maybe()),
             of.OrderNotBegun: lambda: of.OrderNotBegun(begun, choose(["nobody", "gone"]), maybe()),
             of.Shutdown: lambda: of.Shutdown("SIGTERM", now + choose([-1.0, 2.0, 9.0])),

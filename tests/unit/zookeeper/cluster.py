@@ -16,7 +16,7 @@ class Cluster:
 
     def __init__(self, *names, leads=True):
         """names: of the nodes, in the order of the queue, of which the first leads."""
-        self.ensemble, self.nodes = Ensemble(), {}
+        self.ensemble, self.nodes, self.clients = Ensemble(), {}, {}
         for name in names:
             self.join(name)
         if names and leads:
@@ -28,7 +28,8 @@ class Cluster:
     def join(self, node, knows=True, data=b""):
         """data: of its proposal, if that is to say something else."""
         said = {"v": 1, "node": node, "address": f"{node}:1", **({"orders": 1} if knows else {})}
-        self.nodes[node] = one = self._elector(Client(self.ensemble), data or json.dumps(said).encode())
+        self.clients[node] = Client(self.ensemble)
+        self.nodes[node] = one = self._elector(self.clients[node], data or json.dumps(said).encode())
         one.prepare()
         one.create_proposal()
         if knows:

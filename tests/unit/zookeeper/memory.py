@@ -122,6 +122,13 @@ class Transaction:
         self._operations.append((self._client.ensemble.delete, (path, version)))
 
     def commit_async(self):
+        answer = self._committed()
+        if "commit" in self._client.lose:
+            self._client.lose.remove("commit")
+            return Answer(error=errors.ConnectionLoss())
+        return answer
+
+    def _committed(self):
         ensemble = self._client.ensemble
         before = copy.deepcopy(ensemble.znodes)
         results = []

@@ -190,6 +190,14 @@ def test_who_may_write_the_control_alone_may_give_orders(three):
     assert not three.ensemble.children(CONTROL)
 
 
+def test_who_may_write_the_control_alone_takes_an_order_back(three):
+    give(three, "switchover", "c")
+    three.ensemble.denied = {(doing, path) for doing in ("write", "create", "delete") for path in (STATE, ROOT, f"{ROOT}/election", OUTCOMES)}
+    answer = give(three, "cancel")
+    assert answer.ok and answer.text == "the switchover is taken back" and "log of orders" in answer.warning
+    assert "switchover" not in three.control()
+
+
 # What an order waits for
 
 
@@ -310,6 +318,14 @@ def test_a_node_that_is_gone_is_forgotten_and_its_maintenance_as_well(three):
     assert "no node x is known in orders; there are: a, b" in give(three, "forget", "x").text
 
 
+def test_nothing_is_left_in_the_control_of_a_node_that_is_forgotten(three):
+    for kind in ("maintenance on", "maintenance off"):
+        give(three, kind, "c")
+    assert three.control()["nodes"]["c"] == {"cleared": three.nodes["a"].token}
+    three.end("c")
+    assert "is forgotten" in give(three, "forget", "c").text and not three.control()["nodes"]
+
+
 @pytest.mark.parametrize("aside", [True, False])
 def test_who_lives_is_not_forgotten_whether_it_stands_in_the_queue_or_not(three, aside):
     if aside:
@@ -379,6 +395,24 @@ def test_a_restart_whose_answer_was_lost_is_looked_up(three):
     tool = three.tool()
     three.client.lose, tool.reconnect = ["set"], lambda: None
     assert following.attempt(tool, Given("cancel restart", id="x")).text == "no restart is ordered any more"
+
+
+def test_a_maintenance_that_was_changed_is_as_before_when_the_change_is_taken_back(three):
+    for number, reason in enumerate(("disk", "disk, ticket 7", "disk, ticket 8")):
+        following.attempt(three.tool(), Given("maintenance on", "b", f"user{number}@h", reason, id=str(number)))
+    back = following.attempt(three.tool(), Given(TAKE_BACK, id="2"))
+    assert back.text == "interrupted; the order is taken back: b stays in maintenance by user1@h: disk, ticket 7"
+    assert three.tool().read_control().maintenance["b"].id == "1"
+    assert "b stays in the queue" in following.attempt(three.tool(), Given(TAKE_BACK, id="1")).text and not three.control()["nodes"]
+
+
+@pytest.mark.parametrize("garbage", [7, [], {}, {"id": 7}, {"id": "x", "until": "soon"}])
+def test_what_is_no_order_does_not_stand_again(three, garbage):
+    answer, document = give(three, "maintenance on", "b"), three.control()
+    document["nodes"]["b"]["maintenance"]["former"] = garbage
+    three.ensemble.set(CONTROL, json.dumps(document).encode())
+    assert "b stays in the queue" in following.attempt(three.tool(), Given(TAKE_BACK, id=answer.id)).text
+    assert not three.control()["nodes"]
 
 
 @pytest.mark.parametrize("name", ["begun", "ended", "switchover"])

@@ -6,10 +6,11 @@ import pytest
 
 from supervisor_zkelect.core import control, places
 from supervisor_zkelect.core.outcomes import Outcome
-from supervisor_zkelect.elector import NotBegun
+from supervisor_zkelect.elector import ElectionError, NotBegun
 from supervisor_zkelect.zookeeper import following, results
 from supervisor_zkelect.zookeeper.given import Given
-from tests.unit.zookeeper.cluster import CONTROL, STATE, Cluster
+from tests.unit.zookeeper.cluster import CONTROL, ROOT, STATE, Cluster
+from tests.unit.zookeeper.memory import NOON
 
 GARBAGE = (b"garbage", b'{"v": 99}')
 
@@ -139,6 +140,61 @@ def test_who_ordered_a_switchover_to_a_node_that_died_is_told_why(three):
     three.lead("c")
     answer = results.came_of(three.tool(), Given("switchover", "b"), "s", 0)
     assert answer.exit == 1 and answer.text == "c leads at c:1, and not b; b's session ended meanwhile"
+
+
+def test_a_switchover_away_from_a_node_that_leads_again_is_no_success(three):
+    """Who was to lead died before it claimed. That whoever claims by the order leads is told by its outcome alone."""
+    give(three, "switchover", id="s")
+    one = three.nodes["a"]
+    one.release(successor=one.begin("switchover", "s", "a"))
+    for node in "bc":
+        three.end(node)
+    one.create_proposal()
+    one.try_be_leader()
+    one.claim("a", "a:1")
+    one.ack_leader("a:1")
+    assert one.led_to.source == "a" and one.led_to.missed_by("a") == "another node"
+    assert results.came_of(three.tool(), Given("switchover"), "s", 0) is None
+    one.tell_outcome(Outcome("s", False, "a leads at a:1, and not another node"))
+    assert results.came_of(three.tool(), Given("switchover"), "s", 0)[:3] == (False, 1, "a leads at a:1, and not another node")
+
+
+def test_the_order_that_led_to_a_term_is_known_though_the_answer_to_its_claim_was_lost(three):
+    give(three, "switchover", "b", id="s")
+    one, two = three.nodes["a"], three.nodes["b"]
+    one.release(successor=one.begin("switchover", "s", "a"))
+    assert two.try_be_leader()
+    three.clients["b"].lose = ["commit"]
+    with pytest.raises(ElectionError):
+        two.claim("b", "b:1")
+    assert "switchover" not in three.control() and two.led_to is None
+    two.claim("b", "b:1")
+    assert two.led_to.order.id == "s" and two.led_to.source == "a"
+    two.withdraw()
+    two.create_proposal()
+    assert two.led_to is None
+
+
+def test_the_barrier_is_looked_at_behind_the_control(three):
+    """Read before it, by a server that lags, it could stay when the consent for which it was made is taken out."""
+    client, asked = three.clients["a"], []
+    for name in ("exists_async", "get_async"):
+        ask = getattr(client, name)
+        setattr(client, name, lambda path, *more, ask=ask, **options: asked.append(path) or ask(path, *more, **options))
+    barrier = places.barrier_of(three.nodes["a"].proposal)
+    three.nodes["a"].release()
+    assert CONTROL in asked and f"{ROOT}/election/{barrier}" in asked[asked.index(CONTROL):]
+    assert f"{ROOT}/election/{barrier}" not in asked[:asked.index(CONTROL)]
+
+
+def test_a_maintenance_whose_time_is_over_begins_no_handover(three):
+    give(three, "maintenance on", "a", id="m", seconds=60.0)
+    one = three.nodes["a"]
+    one.server_time = lambda: NOON + 59_999
+    assert one.begin(control.STAND_ASIDE, "m", "a") == three.nodes["b"].proposal
+    one.server_time = lambda: NOON + 60_000
+    with pytest.raises(NotBegun, match="its time is over"):
+        one.begin(control.STAND_ASIDE, "m", "a")
 
 
 @pytest.mark.parametrize("kind", ["switchover", "maintenance on", "maintenance off", "forget"])
