@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional
 
 from supervisor_zkelect.core import messages, moments, roles
-from supervisor_zkelect.core.history import RESTARTED
+from supervisor_zkelect.core.history import KEPT, RESTARTED
 from supervisor_zkelect.core.state import State
 
 _STEPS = {
@@ -116,6 +116,9 @@ class TermTimeline:
         if self._ended:
             term["ended"] = dict(self._ended)
         self._news[self._token] = term
+        # Where the history may not be written, the latest are kept.
+        for token in list(self._news)[:-KEPT]:
+            del self._news[token]
 
     def news(self) -> List[Dict[str, Any]]:
         """The terms of which something is not written yet, as `history` has them."""

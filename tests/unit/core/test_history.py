@@ -287,6 +287,13 @@ def test_each_step_is_a_moment():
     }}
 
 
+def test_of_terms_that_cannot_be_written_the_latest_are_kept():
+    one = timeline()
+    for number in range(history.KEPT + 50):
+        led(one, token=number + 1)
+    assert [term["token"] for term in one.news()] == list(range(51, history.KEPT + 51))
+
+
 def test_the_first_program_that_is_executed_counts():
     one = timeline()
     one.executed(1.0)
