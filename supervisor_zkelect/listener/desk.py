@@ -67,7 +67,12 @@ class Desk(Decider):
             self._node_verbs[verb](request)
             return
         if not self._candidacies:
-            self._refuse(ticket, 1, f"no election has begun here: this node {self._unbegun()}")
+            why = f"no election has begun here: this node {self._unbegun()}"
+            # Who looks what became of an order asked the listener before this one, and that order stands, or is done.
+            if request.get("args", {}).get("look"):
+                self._refuse(ticket, cut_off.UNKNOWN, f"it is unknown what became of the order: {why}")
+            else:
+                self._refuse(ticket, 1, why)
             return
         name = request.get("election") or ""
         one = self._candidacies.by_name.get(name)

@@ -111,10 +111,15 @@ def write_history(
 def answer_list(elector: Elector, ticket: str, reply: Reply) -> None:
     """Answer with the nodes of the election."""
     try:
-        found = elector.overview().document()
-        reply(ticket, {**found, "nodes": fitting(found["nodes"], LONGEST_LIST)})
+        reply(ticket, _cut(elector.overview().document(), LONGEST_LIST))
     except ElectionError as error:
         reply(ticket, untold(error))
+
+
+def _cut(found: Dict[str, Any], room: int) -> Dict[str, Any]:
+    """The nodes of an election as far as they fit, and how many are left out in all."""
+    nodes = fitting(found["nodes"], room)
+    return {**found, "nodes": nodes, "left_out": found["left_out"] + len(found["nodes"]) - len(nodes)}
 
 
 def answer_outlook(elector: Elector, ticket: str, reply: Reply, node: str, arguments: Mapping[str, Any]) -> None:
@@ -128,7 +133,7 @@ def answer_outlook(elector: Elector, ticket: str, reply: Reply, node: str, argum
             # One that another followed is told from one that goes on.
             terms = terms[max(0, place - 1):place + 1]
         room = LONGEST_LIST // 2
-        reply(ticket, {**found, "here": node, "nodes": fitting(found["nodes"], room), "terms": fitting(terms, room)})
+        reply(ticket, {**_cut(found, room), "here": node, "terms": fitting(terms, room)})
     except ElectionError as error:
         reply(ticket, untold(error))
 

@@ -145,7 +145,10 @@ def test_an_order_goes_to_the_election_that_it_names_or_to_the_only_one(asked):
 
 def test_an_order_that_cannot_be_obeyed_is_answered(asked):
     _, (answer,) = asked(verb="resign", election="")
-    assert answer["text"] == "no election has begun here: this node waits for its guard"
+    assert answer["text"] == "no election has begun here: this node waits for its guard" and answer["exit"] == 1
+    # What was ordered of the listener before this one stands, or is done.
+    _, (answer,) = asked(verb="switchover", election="", args={"look": "s", "term": 7})
+    assert answer["exit"] == 4 and answer["text"].startswith("it is unknown what became of the order: no election has begun here")
     _, (answer,) = asked(candidacy(Host()), verb="dance", election="")
     assert answer["exit"] == 2 and "does not know the order 'dance'" in answer["text"]
     assert asked(verb="check") == ([], ["t"])

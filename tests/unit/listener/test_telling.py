@@ -12,7 +12,7 @@ from supervisor_zkelect.listener import election_worker, telling
 from supervisor_zkelect.listener.history_copy import HistoryCopy
 from tests.unit.core.test_history import long_term
 from tests.unit.listener.parts import Disk
-from tests.unit.zookeeper.test_past import STATE, pair, write
+from tests.unit.zookeeper.test_past import STATE, pair, tell, write
 from tests.unit.zookeeper.tree import an_election, elector_of
 
 
@@ -126,6 +126,15 @@ def test_an_entry_is_written_and_compared_and_the_history_copied(elector, tree, 
     assert event == ("orders", "", "differs from a in tick_time (b, not a)")
     assert nodes.read(tree.znodes[f"{STATE}/nodes/b"][0]).options == {"tick_time": "b"}
     assert asked(telling.answer_history, Away(), {}, copy)["terms"][0]["token"] == 7
+
+
+@pytest.mark.parametrize("work, arguments", [(telling.answer_list, ()), (telling.answer_outlook, ("b", {}))], ids=["list", "outlook"])
+def test_how_many_nodes_an_answer_has_no_room_for_is_told(elector, tree, work, arguments):
+    pair(tree)
+    for number in range(800):
+        tell(tree, f"n{number}", 0, unfit="x" * 150, options={"tick_time": "x" * 150})
+    told = asked(work, elector, *arguments)
+    assert told["nodes"] and told["left_out"] == len(elector.known_nodes()) - len(told["nodes"]) > 0
 
 
 def test_who_asks_why_is_given_all_that_it_takes(elector, tree):
