@@ -50,6 +50,10 @@ class GuardBusy(NamedTuple):
     """The guard of this node is ending: it kills and releases, or belongs to another supervisord."""
 
 
+class _StandsStill(Exception):
+    """A guard is there, and takes no connection."""
+
+
 class Link:
     """The connection to the guard. `post` takes the events, on a thread of the link's.
 
@@ -115,6 +119,11 @@ class Link:
     def _open(self, groups: Dict[str, GroupPrograms], by: float) -> None:
         try:
             connection = self._connect() or self._start(by) or self._serve()
+        except _StandsStill:
+            self.pid = self._writer()
+            self.replace()
+            self._post(GuardBusy())
+            return
         except Exception as error:
             # Without an event the listener would wait for a guard for ever.
             self._post(GuardDown(f"cannot start a guard: {error}"))
@@ -169,14 +178,31 @@ class Link:
             self._child.poll()
 
     def _connect(self) -> Optional[socket.socket]:
-        """Connect to the guard that is there, also where somebody removed its socket; None when there is none."""
+        """Connect to the guard that is there, also where somebody removed its socket; None when there is none.
+
+        Raises _StandsStill where its queue stays full: anybody may fill that of one which takes nobody out of it.
+        """
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            # The kernel waits for room in the queue for as long as for one to send in. Python's own time does not count for that.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(WELCOME_TIME), 0))
             record.at_socket(self._terms.folder, connection.connect)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 0))
             return connection
+        except BlockingIOError:
+            connection.close()
+            raise _StandsStill() from None
         except OSError:
             connection.close()
             return locks.reach(self._terms.folder, locks.GUARD)
+
+    def _writer(self) -> int:
+        """Pid of the guard by its record, 0 where that cannot be told."""
+        try:
+            pid, start = record.look(self._terms.folder, record.Owner(*self._terms.owner)).writer
+        except record.RecordError:
+            return 0
+        return pid if proc.find(pid, start) is not None else 0
 
     def _start(self, by: float) -> Optional[socket.socket]:
         """Start a guard process and connect to it; None when it is not ready by then."""

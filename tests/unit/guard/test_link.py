@@ -10,7 +10,9 @@ import sys
 
 import pytest
 
+from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import link, process, protocol, record
+from supervisor_zkelect.processes import proc
 
 
 @pytest.fixture
@@ -49,6 +51,8 @@ def test_an_order_that_the_guard_refuses_does_not_end_the_conversation(greeted, 
 def test_a_guard_of_another_version_is_replaced_unless_a_listener_is_the_guard(greeted, posted, words, replaced):
     """It keeps what a listener left for as long as one runs, which would wait for it in vain."""
     guard = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", *words.split()])
+    # It has no arguments for some microseconds within execve(2), after which Popen knows that it has worked.
+    until(lambda: proc.cmdline(guard.pid), 60, "its arguments")
     try:
         with greeted as connection:
             answer = {"event": "Welcome", "ok": False, "busy": False, "v": 3, "groups": {}, "pid": guard.pid, "cgroups": ""}
@@ -61,3 +65,30 @@ def test_a_guard_of_another_version_is_replaced_unless_a_listener_is_the_guard(g
     finally:
         guard.kill()
         guard.wait(60)
+
+
+def test_a_guard_that_takes_no_connection_is_replaced(tmp_path, monkeypatch, posted):
+    """Anybody may fill the queue of one that stands still, and whoever waits for room in it would wait for ever."""
+    monkeypatch.chdir(tmp_path)
+    guard = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "-m", "supervisor_zkelect.guard.process"])
+    until(lambda: proc.cmdline(guard.pid), 60, "its arguments")
+    owner = record.owner_of(os.getpid())
+    writer = record.Writer(str(tmp_path), owner, 1, (guard.pid, proc.read(guard.pid).start))
+    writer.open()
+    crowd = []
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(record.SOCKET)
+        listening.listen(0)
+        try:
+            while True:
+                crowd.append(socket.socket(socket.AF_UNIX))
+                crowd[-1].setblocking(False)
+                crowd[-1].connect(record.SOCKET)
+        except BlockingIOError:
+            pass
+        link.Link(process.Terms(str(tmp_path), tuple(owner), "unix:///none", "none", 2.0, 1), (None, None), posted.put).open({})
+        assert posted.get(timeout=60) == link.GuardBusy()
+    assert guard.wait(60) == -signal.SIGKILL
+    for one in crowd:
+        one.close()
+    writer.close()
