@@ -98,8 +98,11 @@ def identify(connection: socket.socket, pid: int) -> proc.Process | None:
     """The process with this pid that connected; None when it is gone, or when another may have its pid by now."""
     try:
         descriptor = connection.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD)
-    except OSError:
-        # An older kernel, or the process is gone: then nobody else may have its pid while what is read is compared.
+    except OSError as error:
+        if error.errno != errno.ENOPROTOOPT:
+            # It is gone and reaped, and its pid may be another's by now.
+            return None
+        # An older kernel.
         process = proc.read(pid)
         opened = None if process is None else proc.pidfd(process)
         if opened is None:

@@ -1,5 +1,6 @@
 """The guard's door, with real sockets and, where this runs as root, users without rights."""
 
+import errno
 import json
 import os
 import selectors
@@ -316,6 +317,15 @@ def test_who_connected_is_told_by_the_kernel_when_the_connection_is_taken(house,
     assert house.peers(door.OWN)[-1].process.identity == proc.read(os.getpid()).identity
     link.close()
     proc.kill(child)
+
+
+@pytest.mark.parametrize("error, told", [(errno.ENOPROTOOPT, True), (errno.EINVAL, False), (errno.ESRCH, False), (errno.EMFILE, False)])
+def test_where_the_kernel_says_that_it_is_gone_nobody_with_its_pid_is_taken_for_it(error, told):
+    class Connection:
+        def getsockopt(self, level, option):
+            raise OSError(error, os.strerror(error))
+
+    assert (door.identify(Connection(), os.getpid()) is not None) == told
 
 
 def test_an_older_kernel_tells_by_pid_and_start_time(house, monkeypatch):
