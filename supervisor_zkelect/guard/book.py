@@ -43,6 +43,11 @@ class Book(record.Writer):
                 os.close(self._comm)
             raise
 
+    def close(self) -> None:
+        super().close()
+        if self._comm >= 0:
+            os.close(self._comm)
+
     def doubt(self, doubtful: bool) -> None:
         """Show, or show no more, that nobody may believe what the record grants."""
         if doubtful == self._doubtful:
@@ -63,6 +68,10 @@ class LateBook:
         self._book: Optional[Book] = None
         self._opened, self._seen, self._doubtful = False, 0.0, False
         self._entries: Dict[str, record.Entry] = {}
+
+    def close(self) -> None:
+        if self._book is not None:
+            self._book.close()
 
     def put_back(self, folder: str) -> bool:
         """Make the record, or have it put back. folder: where it belongs. Returns whether it was. Raises OSError."""

@@ -6,7 +6,7 @@ No sockets, no processes, no threads. All times are seconds of CLOCK_BOOTTIME.
 from __future__ import annotations
 
 import logging
-from typing import Callable
+from typing import Callable, Set
 
 from supervisor_zkelect.guard.effects import GuardEffects
 from supervisor_zkelect.guard.groups import NEVER, GuardedGroups
@@ -28,6 +28,8 @@ class Ending:
         self._effects = effects
         self._now = clock
         self.begun = False
+        #: groups that are ended though they run in no pause, as others do
+        self._spared_not: Set[str] = set()
         self.locked = False
         self.releasing = False
         """A release was begun, and has not ended."""
@@ -49,7 +51,9 @@ class Ending:
         if len(others) == len(list(self._groups)):
             return False
         for one in others:
-            if one.entry.granted:
+            # One that was never looked at is proven dead, too; that is asked once.
+            if one.entry.granted or one.held and one.entry.group not in self._spared_not:
+                self._spared_not.add(one.entry.group)
                 log.info("%s: the listener is gone; what runs in a pause goes on, and this group ends", one.entry.election)
                 self._groups.end(one, self._groups.stop_time(one), "the listener is gone")
         if others and not any(one.held for one in others):
@@ -58,6 +62,7 @@ class Ending:
 
     def call_off(self) -> None:
         self.begun = False
+        self._spared_not.clear()
 
     def look_again(self) -> None:
         """A group was proven dead."""
@@ -74,7 +79,14 @@ class Ending:
             self.locked = self._effects.take_lock()
             if not self.locked:
                 return
-            for name in self._effects.session_groups():
+            try:
+                named = self._effects.session_groups()
+            except OSError as error:
+                log.warning("cannot read the saved session; trying again: %s", error)
+                self._effects.give_lock_back()
+                self.locked = False
+                return
+            for name in named:
                 # Of those that neither the record nor a listener has named, nobody else would prove them dead.
                 self._groups[name]
             for one in self._groups:

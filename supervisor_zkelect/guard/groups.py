@@ -58,6 +58,8 @@ class GuardedGroup:
     """The keeper renews its lease."""
     ordered: bool = False
     """The listener had it stopped, and has not had it started since."""
+    watched: bool = False
+    """It is dead, and what a supervisord that does not answer may start of it again is killed by this guard alone."""
     called: bool = False
     """The command for a stop that fails was run, and the group is not proven dead since."""
     ended: Dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -133,6 +135,11 @@ class GuardedGroups:
     def held(self) -> bool:
         """Whether a process of any group may be running."""
         return any(one.held for one in self._groups.values())
+
+    @property
+    def watched(self) -> bool:
+        """Whether supervisord may start something again that nobody but this guard kills."""
+        return not self.supervisord_gone and any(one.watched for one in self._groups.values())
 
     @property
     def misread(self) -> bool:

@@ -123,7 +123,7 @@ class Guard:
     def finished(self, asked_to_end: bool) -> bool:
         """Tell whether nothing is left to guard. asked_to_end: somebody wants the guard to end as soon as it may."""
         # Where the record grants what does not stand, a supervisord that hung may start again what was killed meanwhile.
-        if self.session_open or self.ending.releasing or self.groups.held or self.groups.misread:
+        if self.session_open or self.ending.releasing or self.groups.held or self.groups.misread or self.groups.watched:
             return False
         if self.listener_here:
             return asked_to_end
@@ -135,9 +135,10 @@ class Guard:
     def keep_time(self) -> None:
         moment = self.now()
         for one in self.groups.unextended():
-            log.warning("%s: nobody extended the lease; stopping the group", one.entry.election)
+            # Before anything is logged, which may wait for whoever reads the log.
             self.groups.end(one, self.groups.stop_time(one), "the lease ran out: nobody extended it")
             self.tell(protocol.GuardRevoked(one.entry.group, "the lease runs out: nobody extended it"))
+            log.warning("%s: nobody extended the lease; stopping the group", one.entry.election)
         self.groups.keep_time()
         if moment >= self.ask_at:
             self._ask_for_listener()
@@ -204,7 +205,10 @@ class Guard:
     def heard(self, event: Any) -> None:
         """Take an event of the process manager."""
         one = self.groups[event.group]
-        if isinstance(event, group_events.GroupDead) and not one.entry.granted:
+        if isinstance(event, group_events.GroupAtRest):
+            one.watched = False
+        elif isinstance(event, group_events.GroupDead) and not one.entry.granted:
+            one.watched = not event.settled
             ended = self.groups.proven_dead(one)
             self.renewals.drop(one)
             if ended:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, List
+from collections import deque
+from typing import Callable, Deque, List
 
 
 class Inbox:
@@ -12,7 +13,12 @@ class Inbox:
 
     def __init__(self) -> None:
         self.bell, self.ring = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._calls: List[Callable[[], None]] = []
+        #: One that is filled and emptied: another thread may have looked up what is replaced, and puts its call there.
+        self._calls: Deque[Callable[[], None]] = deque()
+
+    def close(self) -> None:
+        os.close(self.bell)
+        os.close(self.ring)
 
     def put(self, call: Callable[[], None]) -> None:
         self._calls.append(call)
@@ -31,5 +37,4 @@ class Inbox:
             os.read(self.bell, 65536)
         except BlockingIOError:
             pass
-        calls, self._calls = self._calls, []
-        return calls
+        return [self._calls.popleft() for _ in range(len(self._calls))]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Callable, List, Optional
+from collections import deque
+from typing import Callable, Deque, Optional
 
 from supervisor_zkelect.guard import record
 
@@ -26,7 +27,8 @@ class KeptLog:
     """Takes lines on any thread. wake: has the guard's thread call `pass_on`."""
 
     def __init__(self, folder: str, wake: Callable[[], None]) -> None:
-        self._said: List[str] = []
+        #: as `Inbox` has its calls
+        self._said: Deque[str] = deque()
         self._wake = wake
         self.descriptor = -1
         """Of the file, −1 where it cannot be had."""
@@ -35,6 +37,10 @@ class KeptLog:
         except OSError as error:
             log.warning("log lines are lost while no listener runs: %s", error)
 
+    def close(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+
     def say(self, line: str) -> None:
         """Take a line; on any thread."""
         self._said.append(line)
@@ -42,8 +48,7 @@ class KeptLog:
 
     def pass_on(self, tell: Optional[Tell]) -> None:
         """Tell the lines that were taken to the listener, or keep them while there is none."""
-        said, self._said = self._said, []
-        for line in said:
+        for line in [self._said.popleft() for _ in range(len(self._said))]:
             if tell is not None:
                 tell(line)
             else:

@@ -37,7 +37,11 @@ class MemberFiles:
     def run(self) -> None:
         """Keep what is told, for ever."""
         while True:
-            self.keep(*self.told.get())
+            told = self.told.get()
+            try:
+                self.keep(*told)
+            except Exception:
+                log.exception("a defect")
 
     def keep(self, group: str, identities: Iterable[Tuple[int, int]]) -> None:
         """Keep these of a group in place of what was kept of it. What cannot be written is told once."""

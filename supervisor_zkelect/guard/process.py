@@ -12,6 +12,7 @@ guarded for as long as the listener lives.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import json
@@ -87,8 +88,18 @@ class GuardProgram:
     ) -> None:
         self.folder, self.owner = terms.folder, record.Owner(*terms.owner)
         self.alone, self.asked_to_end = alone, False
+        with contextlib.ExitStack() as opened:
+            self._begin(terms, credentials, mine, opened)
+            opened.pop_all()
+
+    def _begin(
+        self, terms: Terms, credentials: Tuple[Optional[str], Optional[str]], mine: place.Place, opened: contextlib.ExitStack
+    ) -> None:
+        """opened: closes what this has opened where it fails: it is tried again, in a process that may be a listener's."""
         self.inbox = Inbox()
+        opened.callback(self.inbox.close)
         self.kept_log = KeptLog(self.folder, self.inbox.wake)
+        opened.callback(self.kept_log.close)
         self.selector = selectors.DefaultSelector()
         self.cgroups, self.former = cgroups.find(self.owner, terms.url)
         self.keeper = keeper_link.KeeperLink(self.folder, terms.config, terms.credentials, self.selector, self.on_keeper)
@@ -108,10 +119,12 @@ class GuardProgram:
             self.supervisord, census, self.post, self.calls, cgroups=self.cgroups, former=self.former, left=left,
             keep=lambda *seen: self.members.told.put(seen),
         )
+        opened.callback(self.manager.close)
         for name, processes in own.items():
             self.manager.group(name).remember(processes)
         former = read_former(self.folder, self.owner)
         book = make_record(self.folder, self.owner, terms.room + len(former))
+        opened.callback(book.close)
         self.guard = Guard(self.owner, terms.grace, self.manager, book, self, now)
         answer = self.conversation.door.answer
         self.conversation.begin(self.guard, ProgramRegistrations(
@@ -259,7 +272,7 @@ class GuardProgram:
         self.moves.expect(expected)
 
     def session_groups(self) -> List[str]:
-        former = saved_session.load(self.folder)
+        former = saved_session.load_surely(self.folder)
         return [] if former is None else [one.group for one in former.elections]
 
     def keep(self, terms: Dict[str, int], attach: bool) -> None:
@@ -279,7 +292,12 @@ class GuardProgram:
         name = self.conversation.program
 
         def ask() -> None:
-            state = aside.listener_state(self.supervisord, name)
+            try:
+                state = aside.listener_state(self.supervisord, name)
+            except Exception as error:
+                # Without an answer it would be waited for for ever.
+                log.warning("supervisord does not tell of the listener: %r", error)
+                state = ""
             self.inbox.put(lambda: self.guard.listener_state(state))
 
         if name in ("", ":"):

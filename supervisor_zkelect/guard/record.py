@@ -333,6 +333,9 @@ class Writer:
             self._blocks.close()
             raise
 
+    def close(self) -> None:
+        self._blocks.close()
+
     def make_room(self, room: int) -> None:
         """Make room for at least so many elections. Raises OSError."""
         if room > len(self._entries):
@@ -444,7 +447,7 @@ def find(folder: str, owner: Owner, group: str) -> Entry:
 
 def _read(path: str, first: int, count: int) -> tuple[list[str], ...]:
     """Blocks; one that is being written is read again."""
-    trouble = ""
+    trouble, cause = "", None
     try:
         with open(path, "rb", buffering=0) as file:
             for _ in range(_READS):
@@ -454,5 +457,5 @@ def _read(path: str, first: int, count: int) -> tuple[list[str], ...]:
                 except RecordError as error:
                     trouble = str(error)
     except OSError as error:
-        trouble = error.strerror or str(error)
-    raise RecordError(f"{path}: {trouble}")
+        trouble, cause = error.strerror or str(error), error
+    raise RecordError(f"{path}: {trouble}") from cause

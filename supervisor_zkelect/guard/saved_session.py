@@ -10,6 +10,7 @@ import os
 from typing import List, NamedTuple, Optional
 
 from supervisor_zkelect.guard import record
+from supervisor_zkelect.system import reserve
 
 
 class SavedElection(NamedTuple):
@@ -77,6 +78,14 @@ class Store:
 
 def load(folder: str) -> Optional[Saved]:
     """The saved session; None when there is none that can be read."""
+    try:
+        return load_surely(folder)
+    except OSError:
+        return None
+
+
+def load_surely(folder: str) -> Optional[Saved]:
+    """The same. Raises OSError where it may be read a moment later, for want of descriptors or memory now."""
     path = os.path.join(folder, record.SESSION)
     try:
         number, password, timeout, node, servers, count, boot, namespace, pid, start, *more = record.read_block(path)
@@ -85,5 +94,9 @@ def load(folder: str) -> Optional[Saved]:
         elections = [SavedElection(*record.read_block(path, index)) for index in range(1, int(count) + 1)]
         owner = record.Owner(boot, namespace, int(pid), int(start))
         return Saved(int(number), password, float(timeout), owner, node, servers, elections, tick)
-    except (record.RecordError, ValueError, TypeError):
+    except record.RecordError as error:
+        if isinstance(error.__cause__, OSError) and reserve.short(error.__cause__):
+            raise error.__cause__ from None
+        return None
+    except (ValueError, TypeError):
         return None

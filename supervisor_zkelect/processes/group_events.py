@@ -21,11 +21,20 @@ class GroupStartFailed(NamedTuple):
 
 
 class GroupDead(NamedTuple):
-    """No process of the group is left. `seconds` since the order."""
+    """No process of the group is left. `seconds` since the order. settled: whether nothing that supervisord starts again comes to
+    run; else it is watched for, and killed, until GroupAtRest."""
 
     group: str
     op: int
     seconds: float
+    settled: bool = True
+
+
+class GroupAtRest(NamedTuple):
+    """supervisord starts nothing of a group again that was dead before that was known."""
+
+    group: str
+    op: int = 0
 
 
 class GroupStuck(NamedTuple):

@@ -71,7 +71,7 @@ class Book:
 class Effects(GuardEffects):
     def __init__(self):
         self.told, self.did, self.failing, self.expected = [], [], 0, []
-        self.free, self.groups = True, []
+        self.free, self.groups, self.short = True, [], 0
         self.keeping, self.asked = ({}, False), 0
 
     def tell(self, message):
@@ -100,6 +100,9 @@ class Effects(GuardEffects):
         self.ended = ended
 
     def session_groups(self):
+        if self.short:
+            self.short -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
         return self.groups
 
     def call(self, command, seconds, variables):

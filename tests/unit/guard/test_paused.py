@@ -141,6 +141,18 @@ def test_while_one_runs_on_in_a_pause_the_others_are_handed_over_where_no_listen
     assert not two.guard.ending.begun and not two.guard.finished(False)
 
 
+def test_one_that_was_never_looked_at_is_proven_dead_and_holds_up_nothing(two):
+    """As a group that only stands by, after a guard was killed."""
+    two.guard.groups["idle"]
+    stays_away(two)
+    asked = [one for one in two.handle("idle").did if one[0] in ("stop", "kill")]
+    assert len(asked) == 1
+    two.dead("other")
+    two.dead("idle")
+    stays_away(two)
+    assert two.entry.granted and two.effects.keeping[0] == {}, "the session expires"
+
+
 def test_a_listener_that_comes_back_in_time_finds_all_of_them(two):
     two.guard.listener_state("RUNNING")
     stays_away(two, 1)

@@ -1,5 +1,6 @@
 """A guard's process, where little is to be had for it."""
 
+import gc
 import os
 import threading
 from types import SimpleNamespace
@@ -85,3 +86,39 @@ def test_only_what_somebody_else_has_taken_is_given_up(make, taken, in_place, lo
     assert told == ["disowned"] * taken
     if locked:
         made.give_lock_back()
+
+
+@pytest.mark.parametrize("thread", NEEDED)
+def test_one_that_cannot_begin_leaves_nothing_open(make, monkeypatch, thread):
+    """It is tried again each second, in a process that has to go on."""
+    start = threading.Thread.start
+
+    def begin(one):
+        if one.name == thread:
+            raise RuntimeError("can't start new thread")
+        start(one)
+
+    monkeypatch.setattr(threading.Thread, "start", begin)
+    with pytest.raises(RuntimeError):
+        make()
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            make()
+    gc.collect()
+    # The lock is the test's own.
+    assert len(os.listdir("/proc/self/fd")) <= before + 3
+    assert not [one for one in threading.enumerate() if one.name in NEEDED]
+
+
+def test_a_supervisord_whose_answer_makes_no_sense_tells_nothing_of_the_listener(make, monkeypatch):
+    made, heard = make(), []
+    made.conversation.program = "zkelect:zkelect"
+    monkeypatch.setattr(process.aside, "listener_state", lambda supervisord, name: {}["statename"])
+    monkeypatch.setattr(made, "calls", SimpleNamespace(submit=lambda work: work()))
+    made.guard.listener_state = heard.append
+    made.ask_for_listener()
+    for call in made.inbox.take():
+        call()
+    assert heard == [""]

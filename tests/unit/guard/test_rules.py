@@ -611,6 +611,38 @@ def test_what_is_dead_is_not_stopped_again_by_the_end(node):
     assert node.handle().last("stop", "kill") == ("kill", 9) and node.effects.did == ["release"]
 
 
+def test_a_session_that_cannot_be_read_just_now_is_not_released_without_its_groups(node):
+    node.start()
+    node.effects.short = 2
+    node.leave()
+    assert "release" not in node.effects.did and not node.guard.ending.locked
+    node.effects.groups = ["hidden"]
+    for _ in range(3):
+        node.passes(0.1)
+    assert node.handle("hidden").last("stop", "kill") and not node.entry.granted
+    node.dead()
+    assert "release" not in node.effects.did
+    node.dead("hidden")
+    node.passes(0.1)
+    assert "release" in node.effects.did
+
+
+@pytest.mark.parametrize("rest", ["at rest", "supervisord dead"])
+def test_it_stays_while_a_silent_supervisord_may_start_what_nobody_else_kills(node, rest):
+    node.start()
+    node.leave()
+    node.guard.heard(group_events.GroupDead("primary", node.handle().last("stop", "kill")[1], 0.1, settled=False))
+    node.passes(0.1)
+    node.released(0)
+    assert not node.guard.finished(False)
+    if rest == "at rest":
+        node.guard.heard(group_events.GroupAtRest("primary"))
+    else:
+        node.guard.supervisord_dead()
+        node.dead()
+    assert node.guard.finished(False) and not [one for one in node.effects.told if isinstance(one, group_events.GroupAtRest)]
+
+
 def test_a_release_that_fails_is_tried_again_after_a_pause(node):
     node.start()
     node.effects.failing = 1
