@@ -32,6 +32,8 @@ from supervisor_zkelect.processes.kernel import Kernel
 BUDGET, OPENING = 32 << 20, 32 << 10
 #: Bytes of one environment; the kernel allows 6 MiB.
 LONGEST = 8 << 20
+#: Characters of a group's or a program's name.
+LONGEST_NAME = 255
 #: In so many looks the environment of a process is empty that has none.
 EMPTY = 5
 
@@ -234,12 +236,14 @@ class Census:
         return roots, children, unreaped
 
     def find(
-        self, group: str, known: Iterable[proc.Process], look: Look, claimed: Iterable[proc.Process] = (), swept: bool = False
+        self, group: str, known: Iterable[proc.Process], look: Look, claimed: Iterable[proc.Process] = (), swept: bool = False,
+        inside: bool = False,
     ) -> Found:
         """Who belongs to a group.
 
         known: processes that belonged, living or dead, and those that supervisord named. claimed: those that did by what
-        they carried. swept: whether all strangers were read once, so that all users of the group's are known.
+        they carried. swept: whether all strangers were read once, so that all users of the group's are known. inside: whether
+        nothing of the group can be anywhere but in its cgroup, and so among those known.
         """
         table, known = look.kin.processes, set(known)
         identities = {process.identity for process in known}
@@ -250,7 +254,8 @@ class Census:
         outside = self.supervisord.session
         # What only looks like a fork of supervisord's, as it is not in its books or supervisord is dead, is whatever its kin is.
         barred = self._barred if self.gone else self._barred | {process.pid for process in forks}
-        living = look.kin.tree(roots, barred, outside)
+        # Any child of supervisord may join the process group of another. With a cgroup whoever belongs is inside, or descends.
+        living = look.kin.tree(roots, barred, outside, alike=_nobody_is if inside else None)
         # A dead process is worth knowing while its group or session has somebody in it: until then the kernel
         # gives its number to nobody else, and an empty group or session never gets members again.
         remembered = {process for process in roots if process.pid in table or look.kin.leads(process.pid)}
@@ -333,17 +338,22 @@ class Census:
 
     def _origin_of(self, process: proc.Process, told: Dict[bytes, str]) -> Origin:
         group, secret = told.get(_GROUP, ""), told.get(_SECRET, "")
-        if not group:
+        if not group or len(group) > LONGEST_NAME:
             return Origin()
         users = self.kernel.uids(process.pid)
         near = bool(self.instance) and told.get(_INSTANCE) == self.instance
         near = near or (told.get(_URL) == self.url and self.kernel.namespaces(process.pid) == self._namespaces)
         proven = bool(secret) and any(secret == self._secrets(group, uid) for uid in users)
-        return Origin(group, told.get(_NAME, ""), proven, near, users)
+        # Kept for each process as long as that lives, whoever's it is.
+        return Origin(group, told.get(_NAME, "")[:LONGEST_NAME], proven, near, users)
 
     def _alike(self, one: proc.Process, other: proc.Process) -> bool:
         """Whether both run as the same users."""
         return self.kernel.uids(one.pid) == self.kernel.uids(other.pid)
+
+
+def _nobody_is(one: proc.Process, other: proc.Process) -> bool:
+    return False
 
 
 def _latest(processes: Iterable[proc.Process], table: Dict[int, proc.Process]) -> Set[proc.Process]:

@@ -164,7 +164,8 @@ class Groups:
         # First, so that it stands whatever becomes of the rest.
         self.stopper.order(state, op, kill_at, lease_end)
         self.starter.cancel(state)
-        state.kin.known |= {process for process in self._left if self._kernel.alive(process)}
+        # Who of them is dead is seen by the scans.
+        state.kin.known |= self._left
 
     def _stopped(self, state: GroupState) -> None:
         """The group is dead, and supervisord starts it no more."""

@@ -102,7 +102,7 @@ class Kin:
     def find(self, within: Set[Process], look: Look, census: Census) -> Found:
         """Who belongs now. within: who is in the group's cgroup."""
         self.known |= within
-        found = census.find(self.group, self.known, look, self.claimed, self.swept)
+        found = census.find(self.group, self.known, look, self.claimed, self.swept, self.all_inside)
         self._enroll(within, look, census)
         self.claimed = found.claimed
         self.leavable = census.may_leave(self.group)

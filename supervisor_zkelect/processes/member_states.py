@@ -33,8 +33,11 @@ class MemberStates:
         """Have supervisord asked what it says of the members."""
 
         def answered(infos: Any, error: Optional[SupervisordError]) -> None:
-            state.kin.learn(infos or (), self._census)
-            then(infos, error)
+            try:
+                state.kin.learn(infos or (), self._census)
+            finally:
+                # Whoever waits for it is answered, whatever could not be read of the processes.
+                then(infos, error)
 
         self._questions.add(Question(state.name, len(state.kin.programs), answered))
 

@@ -288,7 +288,7 @@ def environ(pid: int) -> Dict[str, str]:
 def variables(pid: int, names: Sequence[bytes], most: int) -> Tuple[Dict[bytes, bytes], Optional[int]]:
     """These variables of the environment that a process was started with, and how many bytes of it were read: `most` at most.
 
-    Of one that stands there twice the last, and none of more than some kilobytes. The environment may be anybody's, of
+    Of one that stands there twice the last, and none of more than four kilobytes. The environment may be anybody's, of
     millions of bytes: it is searched piece by piece, and never taken apart. None instead of a number where the kernel refuses.
     Raises OSError for want of descriptors or memory.
     """
@@ -307,6 +307,9 @@ def variables(pid: int, names: Sequence[bytes], most: int) -> Tuple[Dict[bytes, 
                     end = text.find(b"\0", at + len(mark)) if at >= 0 else -1
                     if end >= 0:
                         found[name] = text[at + len(mark):end]
+                        if len(found[name]) > _VALUE:
+                            # Nobody was told that; and what is found may be kept for as long as the process lives.
+                            found[name] = b""
                 if not piece:
                     break
                 # Enough of it that a value which ends in the next piece is whole there.

@@ -39,7 +39,9 @@ class Signals:
     def kill(self, group: str, attempts: Attempts, living: Iterable[Process]) -> None:
         """Kill these, and whoever is in the group's cgroup."""
         denied = []
-        pidfds = self._pidfds.of(group)
+        pidfds, living = self._pidfds.of(group), list(living)
+        # It is for the log alone, and whoever forks for ever is not to be kept in memory.
+        attempts.killed &= {process.identity for process in living}
         for process in living:
             try:
                 self._kill(process, pidfds)

@@ -1,5 +1,6 @@
 """What a process manager does for its groups when nothing is to be had."""
 
+import contextlib
 import errno
 import itertools
 import math
@@ -13,6 +14,7 @@ import pytest
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.processes.census import Census, Found
 from supervisor_zkelect.processes.manager import ProcessManager
+from supervisor_zkelect.processes.member_states import MemberStates
 from supervisor_zkelect.processes.pidfds import WATCHED, Pidfds
 
 
@@ -27,11 +29,11 @@ class Node:
     """A process manager whose thread does not run. lacks: what whoever hears its events gets instead. killed: whose cgroups were
     killed."""
 
-    def __init__(self):
+    def __init__(self, left=frozenset()):
         self.moment, self.lacks, self.killed = 0.0, None, []
         self.manager = ProcessManager(
             SimpleNamespace(url="unix:///none", call=None), Census(os.getpid(), "unix:///none"), self.hear, Pool(), clock=lambda: self.moment,
-            cgroups=SimpleNamespace(base="", kill=self.killed.append, pids=lambda name: []),
+            cgroups=SimpleNamespace(base="", kill=self.killed.append, pids=lambda name: []), left=left,
         )
         self.groups = self.manager.groups
         self.state = self.groups.state("primary")
@@ -55,6 +57,35 @@ def test_an_order_to_stop_stands_though_nobody_can_be_told_of_the_start_that_it_
         node.groups.stop(node.state, 2, -math.inf)
     assert node.state.stop.kill_at == -math.inf
     assert node.state.start is None
+
+
+def test_what_former_instances_left_counts_also_where_nothing_can_be_read_just_now(monkeypatch):
+    left = frozenset({proc.read(os.getppid())})
+    node = Node(left)
+
+    def alive(process):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(proc, "alive", alive)
+    node.groups.stop(node.state, 1, -math.inf)
+    assert left <= node.state.kin.known
+    monkeypatch.undo()
+    node.manager.close()
+
+
+@pytest.mark.parametrize("error", [None, MemoryError(), OSError(errno.EMFILE, os.strerror(errno.EMFILE))])
+def test_whoever_asks_for_the_members_is_answered_whatever_becomes_of_reading_them(error):
+    asked, told = [], []
+
+    def learn(infos, census):
+        if error is not None:
+            raise error
+
+    states = MemberStates(lambda: 0.0, None, None, None, SimpleNamespace(add=asked.append), None)
+    states.question(SimpleNamespace(name="primary", kin=SimpleNamespace(learn=learn, programs=())), lambda infos, wrong: told.append(infos))
+    with contextlib.suppress(MemoryError, OSError):
+        asked[0].then([], None)
+    assert told == [[]]
 
 
 def test_without_memory_to_tell_who_it_is_a_group_is_killed(node, monkeypatch):

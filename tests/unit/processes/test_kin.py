@@ -1,5 +1,6 @@
 """What registrations and supervisord's books say of a group. This process stands for supervisord."""
 
+import contextlib
 import os
 import subprocess
 from types import SimpleNamespace
@@ -53,6 +54,27 @@ def child():
 
 def info(pid):
     return {"name": "a", "group": "primary", "pid": pid, "statename": "STARTING", "spawnerr": ""}
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_who_joins_the_process_group_of_a_program_in_a_cgroup_does_not_belong(inside):
+    """All of supervisord's children share its session, so each may join another's group, whoever it runs as, and fork for ever."""
+    leader, made = 0, []
+    with contextlib.ExitStack() as ending:
+        for _ in range(2):
+            one = ending.enter_context(subprocess.Popen(["/bin/sleep", "1000"], preexec_fn=lambda: os.setpgid(0, leader)))
+            ending.callback(one.kill)
+            until(lambda: proc.cmdline(one.pid).startswith(b"/bin/sleep"), 30, "it to run")
+            made.append(proc.read(one.pid))
+            leader = made[0].pid
+        mine, joined = made
+        group, census = Kin("primary", via_loader=True, caged=True, swept=True), Census(os.getpid(), "unix:///none")
+        group.register(mine, "a", census)
+        census.told[joined.identity] = "other"
+        group.strayed = not inside
+        for _ in range(2):
+            found = group.find({mine}, census.look(), census)
+        assert ({process.pid for process in found.living} == {mine.pid}) == inside == (not group.exposed)
 
 
 @pytest.mark.parametrize("how", ["books", "event"])

@@ -184,6 +184,13 @@ def test_environment_and_arguments(spawn):
     assert proc.cmdline(process.pid).split(b"\0")[1] == b"-c"
 
 
+def test_of_a_variable_that_nobody_was_told_nothing_is_kept(spawn):
+    env = {"ZKELECT_SECRET": "s" * 5000, "SUPERVISOR_GROUP_NAME": "g" * 4096, "SUPERVISOR_PROCESS_NAME": "\N{BEAR FACE}" + "x" * 60000}
+    names = (b"ZKELECT_SECRET", b"SUPERVISOR_GROUP_NAME", b"SUPERVISOR_PROCESS_NAME")
+    found, _ = proc.variables(spawn(PARENT, env=env).pid, names, 8 << 20)
+    assert [len(found.get(name, b"")) for name in names] == [0, 4096, 0]
+
+
 def test_a_long_environment_is_read_whole(spawn):
     assert proc.environ(spawn(PARENT, env={"LONG": "x" * 100000, "ZKELECT_LAST": "1"}).pid)["LONG"] == "x" * 100000
 
