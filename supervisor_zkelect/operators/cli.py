@@ -86,7 +86,7 @@ def _run(argv: Optional[Sequence[str]], http: Optional[Callable[[argparse.Namesp
         # argparse ends so after --help and --version, and listeners may.
         return end.code if isinstance(end.code, int) else DONE if end.code is None else ERROR
     except KeyboardInterrupt:
-        return _fail(128 + 2, ["interrupted"], False)
+        return _fail(128 + 2, ["interrupted"], as_json)
     except BrokenPipeError:
         # Whoever reads our output has had enough, before it was known what the command comes to.
         streams.hush(sys.stdout)

@@ -50,7 +50,9 @@ def events(
     for name, answer in meant.items():
         last = journal.number(reader.numbers.get(name, "")) or number
         found, missed, latest = _found(answer, last, moment if number is None else None)
-        most = int(limit) if limit else journal.USUAL if not (since or last) else len(found)
+        # Who looks on is shown all that is new.
+        looks_on = name in reader.numbers
+        most = int(limit) if limit and not looks_on else journal.USUAL if not (since or last) else len(found)
         found = found[max(0, len(found) - most):]
         # They are numbered as they were noted, which may be later than they happened.
         found.sort(key=lambda one: one.time)

@@ -56,9 +56,15 @@ def _command(arguments: argparse.Namespace) -> Tuple[str, ...]:
     if not arguments.watch:
         raise Trouble(USAGE, "--exec works only with --watch; give that too")
     try:
-        return values.command(arguments.exec)
+        command = values.command(arguments.exec)
     except ValueError as error:
         raise Trouble(USAGE, f"--exec {error}") from None
+    from supervisor_zkelect.processes import proc
+
+    trouble = proc.pidfd_trouble()
+    if trouble:
+        raise Trouble(ERROR, f"--exec needs what this host lacks: {trouble}")
+    return command
 
 
 def _of_file(arguments: argparse.Namespace) -> Any:

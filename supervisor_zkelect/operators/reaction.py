@@ -67,6 +67,8 @@ class Reaction:
         if threading.current_thread() is threading.main_thread():
             wanted = [number for number in _ENDS if signal.getsignal(number) != signal.SIG_IGN]
             self._former = {number: signal.signal(number, self._signalled) for number in wanted}
+            # Where whoever started this ignores it, the kernel reaps the command, and nobody learns how that has ended.
+            self._former[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -118,7 +120,11 @@ class Reaction:
         except (OSError, subprocess.SubprocessError) as error:
             self._tell(f"cannot be started: {getattr(error, 'strerror', None) or error}", rest)
             return False
-        status = self._waited(child)
+        try:
+            status = self._waited(child)
+        except OSError as error:
+            self._tell(f"was killed, as its end could not be waited for: {error.strerror}", rest)
+            return False
         if status not in (None, "exit status 0"):
             self._tell(str(status), rest)
         return status == "exit status 0"
@@ -128,21 +134,28 @@ class Reaction:
         self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
     def _waited(self, child: subprocess.Popen[bytes]) -> Optional[str]:
-        """How the command ended; None where this ended first, and has killed it."""
+        """How the command ended; None where this ended first, and has killed it. Raises OSError where that could not be waited
+        for, and has killed it, too."""
         # It is reaped after its tree was looked for: until then nobody else has its number.
-        root, descriptor = proc.read(child.pid), os.pidfd_open(child.pid)
         try:
-            poller = select.poll()
-            poller.register(descriptor, select.POLLIN)
-            poller.register(self._reader, select.POLLIN)
-            ready = dict(poller.poll())
-            if self._reader not in ready:
-                return execution.exit_status(child.pid)
-            if root is not None:
-                execution.kill_tree(root)
-            return None
+            root, descriptor = proc.read(child.pid), os.pidfd_open(child.pid)
+            try:
+                poller = select.poll()
+                poller.register(descriptor, select.POLLIN)
+                poller.register(self._reader, select.POLLIN)
+                ready = dict(poller.poll())
+                if self._reader not in ready:
+                    return execution.exit_status(child.pid)
+                if root is not None:
+                    execution.kill_tree(root)
+                return None
+            finally:
+                os.close(descriptor)
+        except OSError:
+            # No descriptor was to be had. What it has started is in its session, which nobody else joins.
+            os.killpg(child.pid, signal.SIGKILL)
+            raise
         finally:
-            os.close(descriptor)
             child.wait()
 
     def _tell(self, what: str, rest: float) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Mapping, Set
+import math
+from typing import Any, Dict, Mapping, Optional, Set
 
-from supervisor_zkelect.operators.view import as_dict, as_dicts
+from supervisor_zkelect.operators.view import as_dict, as_dicts, is_number
 
 
 class Reader:
@@ -22,6 +23,7 @@ class Reader:
         self.copies: Dict[str, float] = {}
         self.unread: Dict[str, str] = {}
         self._terms: Dict[str, Set[str]] = {}
+        self._oldest: Dict[str, float] = {}
 
     def saw(self, document: Mapping[str, Any]) -> None:
         """He was shown all of this document, of `history` or of `events`."""
@@ -29,7 +31,10 @@ class Reader:
         self.unread = as_dict(document.get("unread"))
         self.copies.update(as_dict(document.get("copied")))
         for name, found in as_dict(document.get("elections")).items():
-            self._terms.setdefault(name, set()).update(map(_key, as_dicts(found)))
+            terms = as_dicts(found)
+            self._terms.setdefault(name, set()).update(map(_key, terms))
+            tokens = [term["token"] for term in terms if is_number(term.get("token"))]
+            self._oldest.setdefault(name, min(tokens, default=-math.inf))
             last = as_dict(found).get("last")
             if isinstance(last, str):
                 self.numbers[name] = last
@@ -37,6 +42,10 @@ class Reader:
     def unknown(self, unread: Mapping[str, str]) -> Dict[str, str]:
         """Of these elections those of which he was not told that, and why. unread: by election why it cannot be read."""
         return {name: why for name, why in unread.items() if self.unread.get(name) != why}
+
+    def oldest(self, election: str) -> Optional[float]:
+        """Token of the first of the terms that he was shown at first, −inf where there was none; None before that."""
+        return self._oldest.get(election)
 
     def knows(self, election: str, term: Mapping[str, Any]) -> bool:
         """Whether he was shown this term, with all that is known of it now."""

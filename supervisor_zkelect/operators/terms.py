@@ -65,8 +65,11 @@ def history(
         terms = as_dicts(answer.get("terms"))
         if terms and answer.get("abandoned") is True:
             terms[0] = {**terms[0], "abandoned": True}
+        oldest = reader.oldest(name)
         most = int(given.get("limit") or (MOST if earliest is not None else USUAL))
-        found, count = _rows(name, terms[:most], answer, given, now, earliest, reader)
+        # Who looks on is shown all that is new, of a term that he was shown as well.
+        terms = terms[:most] if oldest is None else _since(terms, oldest)
+        found, count = _rows(name, terms, answer, given, now, earliest, reader)
         document["elections"][name] = terms[:count]
         rows += found[::-1] if given.get("follow") else found
         if not count and not reader.headed:
@@ -77,6 +80,11 @@ def history(
             said += [_copy(name, answer, copied, now)] * (reader.copies.get(name) != copied)
     outcome = CommandOutcome(DONE, (*_lines(rows, screen, given, len(answers) == 1, reader.headed), *said), document)
     return unread.beside(outcome, answers, screen, reader)
+
+
+def _since(terms: List[Dict[str, Any]], token: float) -> List[Dict[str, Any]]:
+    """The terms from this one on."""
+    return [one for one in terms if is_number(one.get("token")) and one["token"] >= token]
 
 
 def _lines(rows: Sequence[_Row], screen: Screen, given: Mapping[str, Any], alone: bool, headed: bool) -> List[str]:

@@ -14,6 +14,9 @@ Document = Dict[str, Any]
 SLICE = 1.0
 """Seconds between two looks at what is awaited, where that is shown."""
 
+LONGEST_SLICE = 300.0
+"""Seconds between two looks where nothing is shown: supervisord forgets a question that is older than `mailbox.KEEP_TIME`."""
+
 _KEPT = ("checked", "warning")
 """What only the first answer has."""
 
@@ -56,7 +59,10 @@ def follow(way: Way, seconds: float, progress: Progress, writes: bool = True) ->
         progress.end()
         if not writes:
             return interrupted(NOTHING_ORDERED)
-        answer = way.take_back()
+        try:
+            answer = way.take_back()
+        except KeyboardInterrupt:
+            return interrupted(_STANDS)
         return {**answer, "exit": INTERRUPTED, "text": answer["text"] if answer.get("exit") == INTERRUPTED else (
             f"{_STANDS} ({answer.get('text')})"
         )}
@@ -75,4 +81,4 @@ def with_all(answers: Dict[str, Document], names: Sequence[str]) -> Dict[str, Do
 
 
 def _slice(progress: Progress, left: float) -> float:
-    return min(SLICE, left) if progress.wanted else left
+    return min(SLICE if progress.wanted else LONGEST_SLICE, left)

@@ -106,10 +106,10 @@ def history(*tokens):
     return terms.history({"orders": {"ok": True, "terms": found}}, given=FOLLOW, now=2e9)
 
 
-def followed(*answers, screen=None):
+def followed(*answers, screen=None, **more):
     """What is told to who follows a history, of which each answer is a list of terms, or what is wrong; a second passes
     between two."""
-    left, given, stream, now = list(answers), MappingProxyType({"follow": True}), io.StringIO(), [5000.0]
+    left, given, stream, now = list(answers), MappingProxyType({"follow": True, **more}), io.StringIO(), [5000.0]
 
     def ask(reader):
         found = left.pop(0)
@@ -140,6 +140,20 @@ def test_a_term_that_goes_on_is_told_once_and_its_end_once(screen):
     lines = followed([running], [running], [running], [over], [over], screen=screen)
     assert len([line for line in lines if "goes on" in line]) == 1 and len([line for line in lines if "resigned" in line]) == 1
     assert len([line for line in lines if "SERVED" in line]) == 1 and len(lines) <= 4
+
+
+@pytest.mark.parametrize("before", [[], [long_term(4), long_term(3)]])
+def test_who_follows_with_a_limit_is_shown_all_that_is_new(before):
+    """Also the end of a term behind the last ones."""
+    running = {"token": 7, "node": "a", "begun": {"elected": 999.0, "acked": 1000.0}}
+    over = {**running, "ended": {"noticed": 2000.0, "dead": 2001.0, "why": "resigned"}}
+    lines = followed([running, *before], [long_term(9), long_term(8), over, *before], limit="1")
+    assert [line.split()[1] for line in lines] == ["TOKEN", "7", "7", "8", "9"] and lines[2].endswith("resigned")
+
+
+def test_who_waits_for_the_first_term_is_shown_all():
+    lines = followed([], [long_term(9), long_term(8)], limit="1")
+    assert [line.split()[1] for line in lines] == ["TOKEN", "-", "8", "9"]
 
 
 def test_a_term_whose_proposal_is_gone_serves_no_longer_and_is_told_once_more():

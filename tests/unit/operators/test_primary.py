@@ -9,6 +9,7 @@ from supervisor_zkelect.core.sighting import Known
 from supervisor_zkelect.operators import primary, remote
 from supervisor_zkelect.operators.cli import main
 from supervisor_zkelect.operators.outcome import Trouble
+from supervisor_zkelect.processes import proc
 from supervisor_zkelect.zookeeper import connect
 from supervisor_zkelect.zookeeper.errors import NotConnected
 from tests.unit.zookeeper.cluster import ROOT, STATE, Cluster
@@ -147,6 +148,14 @@ def test_ctrl_c_is_one_line(run):
     assert run("orders", "--watch") == (130, "a:1\n", "zkelect: interrupted\n")
     status, out, errors = run("orders", "--watch", "--exec", "true")
     assert (status, out, errors) == (130, "a:1\n", "zkelect: interrupted\n")
+
+
+def test_a_host_that_can_wait_for_no_command_is_told_before_anything_is_asked(run, monkeypatch):
+    monkeypatch.setattr(proc, "pidfd_trouble", lambda: "pidfd_open: Function not implemented; run Linux 5.3 or later")
+    status, out, errors = run("orders", "--watch", "--exec", "true")
+    assert status == 1 and out == "" and errors == (
+        "zkelect: --exec needs what this host lacks: pidfd_open: Function not implemented; run Linux 5.3 or later\n"
+    )
 
 
 @pytest.mark.parametrize("words, told", [

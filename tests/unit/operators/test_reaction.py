@@ -1,6 +1,7 @@
 """The command that `zkelect primary --watch --exec` runs at each change."""
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -138,6 +139,34 @@ def test_a_command_that_cannot_be_started_is_told(tmp_path):
         "on standard output",
         f"zkelect: {gone}: killed by SIGKILL; it runs again in 1000 s, or when orders's primary changes",
     ]
+
+
+def test_one_whose_end_cannot_be_waited_for_is_killed_and_tried_again(tmp_path, monkeypatch):
+    opened, script = os.pidfd_open, 'echo $$ >>"$1/pids"; exec sleep 1000'
+    want = [OSError(errno.EMFILE, "Too many open files"), OSError(errno.EPERM, "Operation not permitted")]
+
+    def pidfd_open(pid, flags=0):
+        if want and flags == 0 and threading.current_thread().name == "zkelect-exec":
+            raise want.pop()
+        return opened(pid, flags)
+
+    monkeypatch.setattr(os, "pidfd_open", pidfd_open)
+    with errors_of(tmp_path) as errors, Reaction(["sh", "-c", script, "sh", str(tmp_path)], "orders", (0.01,)) as reaction:
+        reaction.note(Known("a:1"))
+        until(lambda: not want and any(map(runs, pids(tmp_path))), LONG, "the third run")
+    assert errors().count("was killed, as its end could not be waited for") == 2 and "Too many open files" in errors()
+    assert not any(map(runs, pids(tmp_path)))
+
+
+def test_how_it_ended_is_known_where_who_started_the_tool_ignores_that(tmp_path):
+    former = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with errors_of(tmp_path) as errors, Reaction(["sh", "-c", "exit 3"], "orders", (1000.0,)) as reaction:
+            reaction.note(Known("a:1"))
+            until(lambda: "exit status 3" in errors(), LONG, "the line")
+        assert signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGCHLD, former)
 
 
 #: Leaves a child in a session of its own, whose number it writes, and runs on.

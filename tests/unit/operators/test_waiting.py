@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from supervisor_zkelect.operators import ask, confirm, waiting
+from supervisor_zkelect.operators import ask, confirm, mailbox, waiting
 from supervisor_zkelect.operators.outcome import INTERRUPTED, UNDER_WAY
 from supervisor_zkelect.operators.progress import NONE, Progress
 from supervisor_zkelect.operators.verbs import VERBS
@@ -61,6 +61,12 @@ def test_without_a_terminal_it_is_asked_once(clock):
     assert waiting.follow(way, 60.0, NONE)["exit"] == UNDER_WAY and way.asked == [("give", 60.0)]
 
 
+def test_a_question_is_not_older_than_supervisord_keeps_it(clock):
+    way = Way(clock, under_way(), under_way(), under_way(), DONE)
+    assert waiting.follow(way, 3600.0, NONE) == DONE
+    assert way.asked[:2] == [("give", 300.0), ("look", "s", 7, 300.0)] and 2 * waiting.LONGEST_SLICE <= mailbox.KEEP_TIME
+
+
 def test_a_terminal_shows_what_is_awaited_and_of_whom(clock):
     way, screen = Way(clock, under_way(checked=["a leads"], warning="w"), under_way("c to lead"), DONE), Screen()
     answer = waiting.follow(way, 60.0, Progress(screen))
@@ -93,6 +99,15 @@ def test_where_it_cannot_be_taken_back_it_may_stand(clock):
     way = Way(clock, KeyboardInterrupt(), back={"ok": False, "exit": 4, "text": "ZooKeeper is away"})
     answer = waiting.follow(way, 60.0, NONE)
     assert answer["exit"] == INTERRUPTED and "may stand" in answer["text"] and "ZooKeeper is away" in answer["text"]
+
+
+def test_who_does_not_wait_for_the_taking_back_is_told_that_the_order_may_stand(clock):
+    class Hasty(Way):
+        def take_back(self):
+            raise KeyboardInterrupt
+
+    answer = waiting.follow(Hasty(clock, under_way(), KeyboardInterrupt()), 60.0, Progress(Screen()))
+    assert answer["exit"] == INTERRUPTED and "may stand" in answer["text"]
 
 
 def test_who_only_looks_and_has_had_enough_takes_nothing_back(clock):
