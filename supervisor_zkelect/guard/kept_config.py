@@ -141,7 +141,7 @@ def _read(folder: str) -> Dict[str, Any]:
 
 
 def _when(moment: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+    return time.strftime("%Y-%m-%d %H:%M:%S%z", time.localtime(moment))
 
 
 # Its contents
