@@ -321,9 +321,10 @@ def _acked(name: str, view: View, seen: Mapping[str, Any], age: Optional[float],
         # Not of one whose session is over.
         leads = any(one.get("role") == roles.PRIMARY for one in nodes)
         words.append((age, bool(seen.get("address")) and leads))
-    at = view.facts(name).get("ack_at")
+    facts = view.facts(name)
+    at = facts.get("ack_at")
     if role != roles.UNKNOWN and is_number(at):
-        words.append((max(0.0, view.now - at), bool(view.facts(name).get("ack"))))
+        words.append((max(0.0, view.now - at), bool(facts.get("ack")) and facts.get("primary_gone") is not True))
     if words:
         newest, acked = min(words)
         yield "zkelect_election_acked", (name,), int(acked)

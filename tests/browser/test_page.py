@@ -114,6 +114,43 @@ def test_a_primary_that_tells_nothing_of_itself_is_told_by_its_address(visit):
     assert problems(page) == []
 
 
+@pytest.mark.parametrize("role, said", [
+    ("demoting", "Nobody is primary; a is on its way down"), ("detached", "Nobody is primary"),
+])
+def test_nobody_is_primary_while_the_ack_names_a_node_that_is_being_stopped(visit, role, said):
+    nodes = [documents.node("a", role, None, 1.0, note="the ack still says so; stopping"), documents.node("b", "standby", 1, 1.0)]
+    page = visit(pair(nodes=nodes, terms=[]))
+    assert told(page, ".sentence")[0].startswith("Nobody is primary")
+    assert problems(page) == [(said, "zkelect why orders")] and page.locator(".leads .dot.bad").count()
+
+
+@pytest.mark.parametrize("count", [1, 5], ids=["few", "many"])
+def test_an_election_that_zookeeper_tells_no_more_is_told_in_the_past(visit, count):
+    refused = {"trouble": "zkelect may not read /zkelect/orders/ack", "unread_since": round(1000 * (time.time() - 600))}
+    page = visit(document({f"orders{number}": {**documents.pair(time.time()), **refused} for number in range(count)}))
+    assert len(problems(page)) == 1 and "may not read" in problems(page)[0][0]
+    for sentence in told(page, ".sentence"):
+        assert sentence.startswith("a was primary") and " for " not in sentence, sentence
+    assert "would be primary" not in told(page, "main")[0] and "b was next" in told(page, "main")[0]
+    assert "seen 10 m ago" in told(page, ".facts")[0].replace("\n", " ") and set(told(page, "tbody td.for")) == {"—"}
+
+
+def test_an_election_that_zookeeper_has_never_told_is_not_known(visit):
+    never = {**documents.pair(time.time()), "nodes": [], "address": "", "terms": [], "trouble": "refused", "unread_since": 1796000000000}
+    page = visit(document({"orders": never}))
+    assert told(page, ".sentence") == ["Who is primary is not known yet."] and problems(page) == [("Refused", "zkelect check orders")]
+    assert "not seen yet" in told(page, ".facts")[0] and "Nobody" not in told(page, "main")[0]
+
+
+@pytest.mark.parametrize("line, command", [
+    ("switchover to b by x, begun", "zkelect list orders"), ("restart by x, begun: slow, begun twice", "zkelect list orders"),
+    ("switchover to b by x: when that has, begun", "zkelect switchover orders --cancel"), ("restart by x", "zkelect restart orders --cancel"),
+])
+def test_an_order_that_has_begun_is_not_said_to_be_taken_back(visit, line, command):
+    page = visit(pair(orders=[line]))
+    assert told(page, ".orders code") == [command]
+
+
 def test_a_node_that_is_alone_is_told_that_nobody_would_take_over(visit):
     page = visit(document({"orders": documents.one(time.time())}))
     assert problems(page) == [("Nobody would take over from a: no other node stands in the queue that may lead", "zkelect why orders")]

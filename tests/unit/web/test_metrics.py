@@ -191,6 +191,11 @@ def test_an_ack_whose_node_is_gone_is_nobodys():
     assert found["zkelect_maintenance"] == 1 and found["zkelect_election_nodes role=maintenance"] == 1
 
 
+def test_an_ack_whose_node_is_gone_is_nobodys_by_the_listeners_word_either():
+    assert told(view=report(primary_gone=True), document=picture(age=None))["zkelect_election_acked"] == 0
+    assert told(view=report(primary_gone=None), document=picture(age=None))["zkelect_election_acked"] == 1
+
+
 def test_a_picture_that_was_never_taken_tells_nothing():
     found = told(document=picture(age=None))
     assert found["zkelect_election_acked"] == 1 and found["zkelect_election_view_age_seconds"] == 3.0
