@@ -447,7 +447,8 @@ def find(folder: str, owner: Owner, group: str) -> Entry:
 
 def _read(path: str, first: int, count: int) -> tuple[list[str], ...]:
     """Blocks; one that is being written is read again."""
-    trouble, cause = "", None
+    trouble = ""
+    cause: OSError | None = None
     try:
         with open(path, "rb", buffering=0) as file:
             for _ in range(_READS):

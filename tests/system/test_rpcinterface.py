@@ -467,10 +467,19 @@ def test_which_programs_are_started_again_is_told(make):
     assert fault == {"faultCode": 10, "faultString": "BAD_NAME: none"}
 
 
+def started(door, *names):
+    """What comes of starting these groups; those for which one turn of supervisord's loop had no time left are asked for again."""
+    answers = dict.fromkeys(names)
+    while None in answers.values():
+        left = [name for name, answer in answers.items() if answer is None]
+        answers.update(zip(left, json.loads(door.call("zkelect.startProcessGroups", left))))
+    return answers.values()
+
+
 def test_groups_are_started_and_told_of_together(make):
     programs = "".join(f"[program:{name}]\nautostart = false\ncommand = /bin/cat\nstartsecs = 0\n" for name in "abc")
     door = make().up(f"{programs}[group:one]\nprograms = a,b\n[group:two]\nprograms = c\n").door()
-    first, fault, second = json.loads(door.call("zkelect.startProcessGroups", ["one", "none", "two"]))
+    first, fault, second = started(door, "one", "none", "two")
     assert first["started"] + second["started"] == [[name, 80, "OK"] for name in "abc"]
     one, none, two = json.loads(door.call("zkelect.getProcessStates", ["one", "none", "two"]))
     infos = [door.call("supervisor.getProcessInfo", name) for name in ("one:a", "one:b", "two:c")]
@@ -497,7 +506,7 @@ def broken(self):
 Subprocess.spawn = broken
 """
     door = make().up(programs, change=change).door()
-    first, fault, third = json.loads(door.call("zkelect.startProcessGroups", ["a", "b", "c"]))
+    first, fault, third = started(door, "a", "b", "c")
     assert (first["started"], third["started"]) == ([["a", 80, "OK"]], [["c", 80, "OK"]])
     assert fault == {"faultCode": 30, "faultString": "FAILED: b: no socket"}
 
