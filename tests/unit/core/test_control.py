@@ -86,6 +86,40 @@ def test_it_does_not_outgrow_what_is_read():
         written(*orders)
 
 
+def test_what_an_order_of_maintenance_has_replaced_stands_again_when_it_is_taken_back():
+    first, second, third = (Order(name, "x", f"reason {name}") for name in "123")
+    data = written(control.begin_maintenance("b", first), control.begin_maintenance("c", first))
+    for order in (second, third):
+        data = written(control.begin_maintenance("b", order, json.loads(data)["nodes"]["b"]["maintenance"]), data=data)
+    document = json.loads(data)["nodes"]["b"]["maintenance"]
+    assert document == {**third.document(), "former": second.document()}
+    data = written(control.take_back_maintenance("b"), data=data)
+    assert read(data).maintenance == {"b": second, "c": first} and "former" not in json.loads(data)["nodes"]["b"]["maintenance"]
+    assert list(read(written(control.take_back_maintenance("b"), data=data)).maintenance) == ["c"]
+
+
+@pytest.mark.parametrize("former", [None, {}, {"id": "m"}])
+def test_an_order_of_maintenance_that_replaces_none_keeps_none(former):
+    """One that is written again is the same."""
+    assert json.loads(written(control.begin_maintenance("b", ORDER._replace(id="m"), former)))["nodes"]["b"]["maintenance"] == (
+        ORDER._replace(id="m").document()
+    )
+
+
+@pytest.mark.parametrize("former", [7, [], "x", {}, {"id": 7}, {"id": "x", "until": "soon"}, {"id": "x", "force": 1}])
+def test_what_is_no_order_does_not_stand_again(former):
+    document = {"v": 1, "nodes": {"b": {"maintenance": {**ORDER.document(), "former": former}}, "c": {"maintenance": ORDER.document()}}}
+    data = written(control.take_back_maintenance("b"), data=json.dumps(document).encode())
+    assert list(read(data).maintenance) == ["c"]
+
+
+def test_a_node_is_forgotten_with_all_that_is_said_of_it():
+    data = written(control.begin_maintenance("b", ORDER), control.begin_maintenance("c", ORDER), control.end_maintenance("b", 7))
+    assert list(json.loads(written(control.forget("b"), data=data))["nodes"]) == ["c"]
+    assert json.loads(written(control.forget("z"), data=data)) == json.loads(data)
+    assert json.loads(written(control.forget("b"))) == {"v": 1}
+
+
 @pytest.mark.parametrize("order, leads", [
     (Switchover(Order("s"), "b"), True), (Switchover(Order("s"), "c"), False), (Switchover(Order("s"), "c", begun=40), True),
     (Switchover(Order("s"), "c", begun=41), False), (Switchover(Order("s"), ""), True), (Switchover(Order("s"), "", 7), False),

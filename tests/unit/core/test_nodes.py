@@ -108,6 +108,17 @@ def test_objects_of_others_are_cut():
     assert len(entry.tags) == 40 and all(len(key) < 200 and key.isprintable() and value.isprintable() for key, value in entry.tags.items())
 
 
+@pytest.mark.parametrize("places, holder, address, leads", [
+    # Who notes a holder, as it stands in the ack.
+    ({"a": 2, "go": 1}, "a", "a:1", "a"), ({"a": 1}, "a", "", ""), ({"a": 1}, "", "", ""),
+    # Who notes none tells nothing of itself, and leads from the first place.
+    ({"a": 2, "go": 1}, "", "go:1", "go"), ({"a": 1, "go": 2}, "", "x:1", ""), ({"go": 2, "too": None}, "", "x:1", ""), ({}, "", "x:1", ""),
+])
+def test_who_leads_follows_from_ack_and_holder(places, holder, address, leads):
+    seen = [Seen(name, STANDBY if name == "a" else None, True, place) for name, place in places.items()]
+    assert nodes.who_leads(seen, holder, address) == leads
+
+
 def live(name, digest, **options):
     return Seen(name, STANDBY._replace(digest=digest, options=options), True, 1)
 
