@@ -31,7 +31,8 @@ Rules
     runs in a pause, only the others are stopped for want of a listener, and then the session is left to expire, in which their
     proposals stand, as well as those of elections in which this node does not lead.
 7.  A guard ends when no group is held, no session is open and no listener is there, and not before. Groups that the
-    listener's configuration names are held until they are proven dead.
+    listener's configuration names are held until they are proven dead. While a supervisord that does not answer may start
+    again what nobody but the guard kills, it stays as well.
 
 No sockets, no processes, no threads: `GuardEffects` has the side effects. All times are seconds of CLOCK_BOOTTIME.
 """
@@ -205,10 +206,9 @@ class Guard:
     def heard(self, event: Any) -> None:
         """Take an event of the process manager."""
         one = self.groups[event.group]
-        if isinstance(event, group_events.GroupAtRest):
-            one.watched = False
+        if isinstance(event, (group_events.GroupUnsettled, group_events.GroupAtRest)):
+            one.watched = isinstance(event, group_events.GroupUnsettled)
         elif isinstance(event, group_events.GroupDead) and not one.entry.granted:
-            one.watched = not event.settled
             ended = self.groups.proven_dead(one)
             self.renewals.drop(one)
             if ended:

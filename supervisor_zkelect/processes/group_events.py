@@ -21,17 +21,23 @@ class GroupStartFailed(NamedTuple):
 
 
 class GroupDead(NamedTuple):
-    """No process of the group is left. `seconds` since the order. settled: whether nothing that supervisord starts again comes to
-    run; else it is watched for, and killed, until GroupAtRest."""
+    """No process of the group is left. `seconds` since the order."""
 
     group: str
     op: int
     seconds: float
-    settled: bool = True
+
+
+class GroupUnsettled(NamedTuple):
+    """Of a group that is proven dead, as GroupDead says next, supervisord may start something again. That is watched for, and
+    killed, until GroupAtRest. For the guard alone, as its op, 0, is no order's."""
+
+    group: str
+    op: int = 0
 
 
 class GroupAtRest(NamedTuple):
-    """supervisord starts nothing of a group again that was dead before that was known."""
+    """supervisord starts nothing of such a group again."""
 
     group: str
     op: int = 0

@@ -12,7 +12,7 @@ from typing import Any, Callable, FrozenSet, Iterable, Optional, Tuple
 
 from supervisor_zkelect.core.proof import DOUBT_TIME, GRACE_PACE, OrderedStop, Stop
 from supervisor_zkelect.processes.census import Census, Found
-from supervisor_zkelect.processes.group_events import GroupAtRest, GroupDead, GroupStuck
+from supervisor_zkelect.processes.group_events import GroupAtRest, GroupDead, GroupStuck, GroupUnsettled
 from supervisor_zkelect.processes.proc import Process
 from supervisor_zkelect.processes.schedule import SENTRY_PACE
 from supervisor_zkelect.processes.signalling import Signals
@@ -121,8 +121,10 @@ class Stopper:
                 asked = state.kin.pgrps if state.as_group else set()
                 self._signals.terminate(state.attempts, found.living, asked)
         if stop.dead(now, gone):
+            if not (stop.sentry or stop.settled(gone) or stop.via_loader):
+                self._post(GroupUnsettled(state.name))
             for order in stop.report():
-                self._post(GroupDead(state.name, order.op, now - order.since, stop.settled(gone) or stop.via_loader))
+                self._post(GroupDead(state.name, order.op, now - order.since))
         if stop.settled(gone):
             if not stop.via_loader:
                 self._post(GroupAtRest(state.name))

@@ -631,7 +631,8 @@ def test_a_session_that_cannot_be_read_just_now_is_not_released_without_its_grou
 def test_it_stays_while_a_silent_supervisord_may_start_what_nobody_else_kills(node, rest):
     node.start()
     node.leave()
-    node.guard.heard(group_events.GroupDead("primary", node.handle().last("stop", "kill")[1], 0.1, settled=False))
+    node.guard.heard(group_events.GroupUnsettled("primary"))
+    node.dead()
     node.passes(0.1)
     node.released(0)
     assert not node.guard.finished(False)
@@ -640,7 +641,7 @@ def test_it_stays_while_a_silent_supervisord_may_start_what_nobody_else_kills(no
     else:
         node.guard.supervisord_dead()
         node.dead()
-    assert node.guard.finished(False) and not [one for one in node.effects.told if isinstance(one, group_events.GroupAtRest)]
+    assert node.guard.finished(False) and not [one for one in node.effects.told if isinstance(one, (group_events.GroupUnsettled, group_events.GroupAtRest))]
 
 
 def test_a_release_that_fails_is_tried_again_after_a_pause(node):

@@ -91,6 +91,22 @@ def test_a_child_in_supervisord_s_own_session_counts_until_it_was_told_whose_it_
     assert node.dead(SESSION) <= before + DOUBT_TIME + 0.3
 
 
+@pytest.mark.parametrize("via_loader", [True, False])
+def test_what_a_silent_supervisord_may_start_again_is_told_until_it_may_not(node, via_loader):
+    node.stop()
+    node.state.stop.via_loader = via_loader
+    nobody = Found(set(), {}, set(), set(), False)
+    for _ in range(60):
+        node.moment += 0.05
+        node.stopper.step(node.state, node.state.stop, nobody)
+    kinds = [type(event).__name__ for event in node.events]
+    assert kinds == (["GroupDead"] if via_loader else ["GroupUnsettled", "GroupDead"]) and node.state.stop.sentry
+    node.die()
+    node.stopper.step(node.state, node.state.stop, nobody)
+    assert [type(event).__name__ for event in node.events][len(kinds):] == ["GroupAtRest"] * (not via_loader)
+    assert all(event.op == 0 for event in node.events if not isinstance(event, GroupDead))
+
+
 @pytest.mark.parametrize("known", ["books", "death"])
 def test_a_fork_that_runs_nothing_yet_counts_for_a_bounded_time_once_it_can_be_anybody_s(node, known):
     """Whatever it is about to run is refused by the chain loader."""
