@@ -30,13 +30,14 @@ class SessionFile(Part):
             self._store = self._host.store()
         return former if former is not None and list(former.owner) == list(self._host.owner) else None
 
-    def save(self, granted: session.Connected, left: List[saved_session.SavedElection]) -> None:
-        """Save a session and its elections, those of the settings and those that are `left` of an earlier configuration."""
+    def save(self, granted: session.Connected, node: str, left: List[saved_session.SavedElection]) -> None:
+        """Save a session and its elections, those of the settings and those that are `left` of an earlier configuration. node:
+        this one's name, or the earlier one under which it stands in those."""
         store, settings = self._store, self._host.settings
         if store is None:
             return
         saved = saved_session.Saved(
-            granted.session, granted.password.hex(), granted.timeout, self._host.owner, settings.node_name,
+            granted.session, granted.password.hex(), granted.timeout, self._host.owner, node,
             ",".join(settings.servers) if settings.plain else "", elections.to_save(settings) + left, settings.tick_time,
         )
         self._write(lambda: store.save(saved))

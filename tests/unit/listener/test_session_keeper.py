@@ -274,6 +274,12 @@ def test_a_node_goes_on_with_nothing_that_it_has_under_another_name(make, monkey
     monkeypatch.setattr(session_keeper.elections, "to_save", lambda settings: [former])
     one = make(STANDBY, saved(elections=[former])._replace(node=node))
     assert [one.name for one in one.left.elections] == left
+    # As long as something is left of it the session is saved under that name, for a listener that comes before it is given up.
+    one.hear(connected())
+    assert one.store.value.node == node
+    one.left.forget()
+    one.keeper.save()
+    assert one.store.value.node == "a"
 
 
 def test_what_is_refused_of_an_election_that_has_another_place_now_ends_the_session_too(make):
