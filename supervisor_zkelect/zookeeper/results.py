@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Optional
 
 from supervisor_zkelect.core import control
+from supervisor_zkelect.core.history import LATELY
 from supervisor_zkelect.zookeeper.given import UNDER_WAY, Given, OrderAnswer, stands
-from supervisor_zkelect.zookeeper.presence import PresenceCalls
+from supervisor_zkelect.zookeeper.past import PastCalls
 
 
-def came_of(elector: PresenceCalls, given: Given, order: str, term: int) -> Optional[OrderAnswer]:
+def came_of(elector: PastCalls, given: Given, order: str, term: int) -> Optional[OrderAnswer]:
     """What became of an order that was written; None while it is under way. term: token of the term in which it was given. Raises
     ElectionError."""
     if given.kind in ("switchover", "restart"):
@@ -29,7 +30,7 @@ def came_of(elector: PresenceCalls, given: Given, order: str, term: int) -> Opti
     return OrderAnswer(True, 0, f"{given.node} stands in the queue") if there else None
 
 
-def _aside_now(elector: PresenceCalls, given: Given, order: str) -> str:
+def _aside_now(elector: PastCalls, given: Given, order: str) -> str:
     """That a node is in maintenance, and until when."""
     standing = elector.read_control().maintenance.get(given.node)
     if standing is None or standing.id != order:
@@ -40,7 +41,7 @@ def _aside_now(elector: PresenceCalls, given: Given, order: str) -> str:
     return f"{given.node} is in maintenance{until}, or until zkelect maintenance off ends that"
 
 
-def _outcome(elector: PresenceCalls, given: Given, order: str) -> Optional[OrderAnswer]:
+def _outcome(elector: PastCalls, given: Given, order: str) -> Optional[OrderAnswer]:
     for outcome in elector.outcomes():
         if outcome.id == order:
             why = "" if outcome.ok or given.kind != "switchover" else _ended(elector, given)
@@ -48,19 +49,25 @@ def _outcome(elector: PresenceCalls, given: Given, order: str) -> Optional[Order
     return None
 
 
-def _ended(elector: PresenceCalls, given: Given) -> str:
+def _ended(elector: PastCalls, given: Given) -> str:
     """That the node which was to lead is gone, behind what happened."""
     return "" if not given.node or elector.lives(given.node) else f"; {given.node}'s session ended meanwhile"
 
 
-def _led(elector: PresenceCalls, given: Given, term: int) -> Optional[OrderAnswer]:
+def _led(elector: PastCalls, given: Given, term: int) -> Optional[OrderAnswer]:
     """What came of a switchover that does not stand any more, and whose outcome is not written yet, or never will be."""
     holder, ack = elector.holder(), elector.read_ack()
     if holder is not None and holder.token == term and ack:
         return OrderAnswer(False, 1, f"{holder.node} leads still, and the order does not stand any more")
-    # Whether it is as ordered that this node leads, where no node was named, is known by whoever has claimed by that order.
-    if holder is None or not ack or not given.node:
+    if holder is None or not ack:
         return None
+    if not given.node:
+        # Another node than the one that led. Whoever has claimed by the order knows that as well, and tells it, if that may be.
+        before = next((one.get("node") for one in elector.terms(LATELY) if one["token"] == term), None)
+        if before is None:
+            return None
+        again = holder.node == before
+        return OrderAnswer(not again, int(again), f"{holder.node} leads at {holder.address}" + ", and not another node" * again)
     ok = given.node == holder.node
     why = "" if ok else f", and not {given.node}{_ended(elector, given)}"
     return OrderAnswer(ok, 0 if ok else 1, f"{holder.node} leads at {holder.address}{why}")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from supervisor_zkelect.core import control, places
+from supervisor_zkelect.core import control, history, places
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.elector import ElectionError, NotBegun
 from supervisor_zkelect.zookeeper import following, results
@@ -154,7 +154,12 @@ def test_a_switchover_away_from_a_node_that_leads_again_is_no_success(three):
     one.claim("a", "a:1")
     one.ack_leader("a:1")
     assert one.led_to.source == "a" and one.led_to.missed_by("a") == "another node"
-    assert results.came_of(three.tool(), Given("switchover"), "s", 0) is None
+    first = 4711
+    assert results.came_of(three.tool(), Given("switchover"), "s", first) is None
+    # Where the outcome was lost the history tells who led.
+    for node, told in ("a", (False, 1, "a leads at a:1, and not another node")), ("b", (True, 0, "a leads at a:1")):
+        one.amend_history(lambda data, node=node: history.amended(b"", [{"v": 1, "token": first, "node": node, "begun": {"acked": 5.0}}]), 5)
+        assert results.came_of(three.tool(), Given("switchover"), "s", first)[:3] == told
     one.tell_outcome(Outcome("s", False, "a leads at a:1, and not another node"))
     assert results.came_of(three.tool(), Given("switchover"), "s", 0)[:3] == (False, 1, "a leads at a:1, and not another node")
 
