@@ -120,10 +120,11 @@ def superfluous(names: Iterable[str]) -> List[str]:
 
 
 def asked_for(given: Mapping[str, Any]) -> int:
-    """How many terms are to be read, by what was said with `history`: all, where only their times tell which are meant."""
+    """How many terms are to be read, by what was said with `history`: all, where only their times tell which are meant; more than
+    are shown at first to who follows, as several may be new the next time."""
     limit = given.get("limit")
     if str(limit or "").isdecimal() and 0 < int(str(limit)) <= KEPT:
-        return int(str(limit))
+        return max(int(str(limit)), USUAL if given.get("follow") else 0)
     return KEPT if given.get("since") or limit else USUAL
 
 

@@ -73,6 +73,7 @@ def test_only_pages_are_taken_for_pages():
 @pytest.mark.parametrize("given, most", [
     ({}, history.USUAL), ({"limit": "5"}, 5), ({"limit": "0"}, history.KEPT), ({"limit": "x"}, history.KEPT),
     ({"limit": str(10**9)}, history.KEPT), ({"since": "2h"}, history.KEPT), ({"since": "2h", "limit": 7}, 7),
+    ({"limit": "5", "follow": True}, history.USUAL), ({"limit": "50", "follow": True}, 50), ({"follow": True}, history.USUAL),
 ])
 def test_as_many_terms_are_read_as_are_wanted(given, most):
     assert history.asked_for(given) == most
