@@ -28,6 +28,7 @@ from typing import Any, Callable, Dict, List
 from supervisor_zkelect.core import paced
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
+from supervisor_zkelect.system import reserve
 from supervisor_zkelect.system.clock import now
 
 log = logging.getLogger(__name__)
@@ -99,6 +100,9 @@ def identify(connection: socket.socket, pid: int) -> proc.Process | None:
     try:
         descriptor = connection.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD)
     except OSError as error:
+        if reserve.short(error):
+            # It may be asked again.
+            raise
         if error.errno != errno.ENOPROTOOPT:
             # It is gone and reaped, and its pid may be another's by now.
             return None

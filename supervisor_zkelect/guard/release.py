@@ -95,8 +95,9 @@ class Attached:
 def release(
     folder: str, ended: Dict[str, Dict[str, Any]], attach: Callable[[saved_session.Saved], Any]
 ) -> None:
-    """ended: as `GuardEffects.release` has it. attach: as `Attached`. Raises ElectionError when ZooKeeper cannot be asked."""
-    former = saved_session.load(folder)
+    """ended: as `GuardEffects.release` has it. attach: as `Attached`. Raises ElectionError when ZooKeeper cannot be asked,
+    and OSError where the session cannot be read just now."""
+    former = saved_session.load_surely(folder)
     if former is None:
         log.info("no saved session to release")
         return

@@ -319,13 +319,22 @@ def test_who_connected_is_told_by_the_kernel_when_the_connection_is_taken(house,
     proc.kill(child)
 
 
-@pytest.mark.parametrize("error, told", [(errno.ENOPROTOOPT, True), (errno.EINVAL, False), (errno.ESRCH, False), (errno.EMFILE, False)])
+@pytest.mark.parametrize("error, told", [(errno.ENOPROTOOPT, True), (errno.EINVAL, False), (errno.ESRCH, False)])
 def test_where_the_kernel_says_that_it_is_gone_nobody_with_its_pid_is_taken_for_it(error, told):
     class Connection:
         def getsockopt(self, level, option):
             raise OSError(error, os.strerror(error))
 
     assert (door.identify(Connection(), os.getpid()) is not None) == told
+
+
+def test_a_peer_that_cannot_be_told_for_want_of_descriptors_may_come_again():
+    class Connection:
+        def getsockopt(self, level, option):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with pytest.raises(OSError, match="Too many open files"):
+        door.identify(Connection(), os.getpid())
 
 
 def test_an_older_kernel_tells_by_pid_and_start_time(house, monkeypatch):

@@ -1,11 +1,12 @@
 """The keeper where no thread is to be had."""
 
+import errno
 import os
 from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.guard import keeper, saved_session
+from supervisor_zkelect.guard import keeper, record, saved_session
 from tests.unit.guard.test_record import OWNER
 
 SAVED = saved_session.Saved(7, "00ff", 4.0, OWNER, "a", "zk:2181", [saved_session.SavedElection("orders", "primary", "/e", "n-", "/ack")])
@@ -45,6 +46,18 @@ def test_without_a_thread_for_its_client_a_release_fails(kept, monkeypatch, conn
         monkeypatch.setattr(keeper.release, "release", lambda folder, ended, attach: made._attach(None, False))
     assert made.release({}) == 1 and set(tries) == {False}
     assert len(tries) == 1 + connected and (not connected or dropped == [1])
+
+
+@pytest.mark.parametrize("short", [True, False])
+def test_a_session_that_cannot_be_read_just_now_is_not_taken_for_none(kept, monkeypatch, short):
+    """Its proposals would stay until it expires, and who follows would find a node that ended dirty."""
+    made, tries = kept
+
+    def opened(path, *more, **options):
+        raise OSError(errno.EMFILE if short else errno.ENOENT, "no")
+
+    monkeypatch.setattr(record, "open", opened, raising=False)
+    assert made.release({}) == int(short) and tries == []
 
 
 def test_it_has_a_thread_for_names_before_it_is_needed(monkeypatch):
