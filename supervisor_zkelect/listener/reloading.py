@@ -84,6 +84,8 @@ class Reloads(Decider):
             self._apply(event.settings, event.checks)
             done = "reloaded, and the same term goes on" if lines else "nothing has changed"
             self._tell(event.ticket, 0, f"{file}: {done}", lines)
+        elif not self._guard.up:
+            self._tell(event.ticket, 1, f"{file}: nothing is changed, since the guard is just being replaced; ask again", lines)
         elif not self._guard.independent:
             why = "it takes another listener, and this one enforces the leases itself, as no guard was to be had"
             does = "supervisorctl restart zkelect does it, and stops what runs"

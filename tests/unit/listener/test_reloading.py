@@ -23,7 +23,7 @@ def listener():
     departure = SimpleNamespace(
         begun=False, status=0, hand_over=lambda moment, reason: left.append("hand over"), leave_in_time=lambda reason: left.append("in time"),
     )
-    guard = SimpleNamespace(independent=True)
+    guard = SimpleNamespace(independent=True, up=True)
     reloads = Reloads(means(host, work), keepers(one, guard=guard), departure, lambda ticket, document: told.append(document))
     return SimpleNamespace(
         one=one, reloads=reloads, guard=guard, departure=departure, work=work, told=told, heard=heard, left=left,
@@ -46,6 +46,13 @@ def test_what_takes_another_listener_is_refused_while_this_one_is_the_guard(list
         answer, = listener.told
         assert answer["exit"] == 1 and "nothing is changed" in answer["text"] and "supervisorctl restart zkelect" in answer["text"]
         assert listener.work.given == [] and listener.heard == []
+
+
+def test_while_the_guard_is_replaced_one_is_to_ask_again(listener):
+    listener.guard.independent = listener.guard.up = False
+    listener.hear(reread(RESTART))
+    answer, = listener.told
+    assert answer["exit"] == 1 and "ask again" in answer["text"] and listener.work.given == []
 
 
 def test_where_the_guard_is_lost_meanwhile_the_groups_have_their_time_and_another_listener_comes(listener):
