@@ -93,7 +93,7 @@ def ahead_seen(turn: Turn, event: messages.AheadSeen) -> None:
         turn.set(failing_since=turn.now, failing_under=event.term)
     elif turn.now - state.failing_since >= patience(turn) and _has_fallen(turn) and not priority.is_ordered(turn):
         turn.set(unfit=state.fit_trouble)
-    first = state.role == DETACHED and not turn.state.admitted and not turn.state.unfit
+    first = event.known and state.role == DETACHED and not turn.state.admitted and not turn.state.unfit
     if first and state.fit_trouble and state.unadopted and state.up:
         # That of an earlier listener, which nobody looks after meanwhile.
         demotion.release(turn, f"its check `fit` fails: {state.fit_trouble}")

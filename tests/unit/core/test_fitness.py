@@ -65,12 +65,9 @@ def test_when_nobody_serves_any_more_it_joins_though_its_check_fails(new):
 
 def test_where_it_is_not_known_whether_somebody_serves_it_waits_and_asks_again(new):
     assert not new.event(messages.AheadSeen(new.op(messages.LookAhead), known=False)).did(messages.Propose)
-    for number in range(3):
+    for _ in range(3):
         new.event(messages.FitSeen(new.state.asking_fit, False, "no disk"))
         new.event(messages.AheadSeen(new.op(messages.LookAhead), known=False))
-        if not number:
-            # What an earlier listener may have left in the queue is given up.
-            new.event(messages.RequestFailed(new.op(messages.Release), True, "there is none"))
         assert new.at == ("detached", "waiting") and not new.state.admitted and not new.state.looking_ahead
         new.event(messages.Tick(), 2.0)
     new.event(messages.FitSeen(new.state.asking_fit, False, "no disk"))
