@@ -145,7 +145,8 @@ def take_back(elector: PauseCalls, order: str, by: str = "") -> OrderAnswer:
     if what == _ENDED:
         return OrderAnswer(False, INTERRUPTED, "interrupted; the order is taken back, and nothing was stopped for it")
     before = elector.read_control().maintenance.get(what)
-    now = f"stays {control.maintenance_in_words(before)}" if before else "stays in the queue, or comes back into it"
+    stands = before is not None and before.stands(elector.server_time())
+    now = f"stays {control.maintenance_in_words(before)}" if before and stands else "stays in the queue, or comes back into it"
     return OrderAnswer(False, INTERRUPTED, f"interrupted; the order is taken back: {what} {now}")
 
 
