@@ -27,12 +27,22 @@ class Leftovers(Part):
         self._candidacies = candidacies
         self._send = send
         self.elections: List[saved_session.SavedElection] = []
+        self._node = ""
         #: groups that were proven dead since this listener began, so that what a former one started is no more
         self._dead: Set[str] = set()
         #: those whose release was refused when it was tried last
         self._refused: List[saved_session.SavedElection] = []
         #: when their release is tried
         self.due = math.inf
+
+    def take(self, node: str, elections: List[saved_session.SavedElection]) -> None:
+        """node: this one's name when the former listener began with them."""
+        self._node, self.elections = node, elections
+
+    @property
+    def node(self) -> str:
+        """The name under which this node stands in them, "" where there are none."""
+        return self._node if self.elections else ""
 
     @property
     def alive(self) -> bool:

@@ -54,8 +54,6 @@ class SessionKeeper(Part):
         self._file = SessionFile(means)
         #: the session of an earlier listener that is to be gone on with, until there is a connection
         self.former: Optional[saved_session.Saved] = None
-        #: this node's name where its session began, "" without a former listener
-        self._left_by = ""
         #: "connecting", "connected", "suspended" or "lost", and since when
         self.link = "connecting"
         self.link_since = self._host.now()
@@ -84,11 +82,10 @@ class SessionKeeper(Part):
         former = self.former
         if former is not None:
             attach, timeout = (former.id, bytes.fromhex(former.password)), former.timeout
-            self._left_by = former.node
             # A proposal keeps the name under which it was made, and nobody would know this node by it under another one.
             mine = elections.to_save(self._host.settings) if former.node == self._host.settings.node_name else []
             kept = [one for one in former.elections if one in mine]
-            self._leftovers.elections = [one for one in former.elections if one not in kept]
+            self._leftovers.take(former.node, [one for one in former.elections if one not in kept])
         self.session = self._leases.session = self._host.session(self._post, attach, timeout)
         return kept
 
@@ -122,8 +119,7 @@ class SessionKeeper(Part):
         """Save the session for the next listener, or for a release."""
         granted = self._leases.granted
         if granted is not None and not self._leaving():
-            left = self._leftovers.elections
-            self._file.save(granted, self._left_by if left and self._left_by else self._host.settings.node_name, left)
+            self._file.save(granted, self._leftovers.node or self._host.settings.node_name, self._leftovers.elections)
             self._programs.keep_configuration()
 
     @property
