@@ -62,6 +62,8 @@ class Stop:
     #: clean rounds in a row; scans in a row that found nothing
     rounds: int = 0
     scans: int = 0
+    #: it was told that supervisord may start something again of what is dead
+    unsettled: bool = False
     #: until when those are waited for that may belong and cannot be told apart
     doubt_ends: float = math.inf
     _idle: bool = False

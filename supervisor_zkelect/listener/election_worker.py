@@ -94,7 +94,7 @@ def step_behind(
     except (Stays, Barred) as error:
         return messages.Stayed(op, str(error))
     # A reload may have changed what the next proposal is to say.
-    return _proposed(elector, op, ranks.of(untrusted.document(stepped.data)), stepped.term)
+    return _proposed(elector, op, ranks.of(untrusted.document(elector.proposed)), stepped.term)
 
 
 def _proposed(elector: Elector, op: int, number: int, term: int, found: bool = False) -> messages.Proposed:

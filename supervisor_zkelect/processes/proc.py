@@ -89,7 +89,7 @@ def read(pid: int) -> Optional[Process]:
 def _read(pid: int) -> Optional[Process]:
     try:
         descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return None
     try:
         text = os.read(descriptor, 4096)

@@ -121,12 +121,13 @@ class Stopper:
                 asked = state.kin.pgrps if state.as_group else set()
                 self._signals.terminate(state.attempts, found.living, asked)
         if stop.dead(now, gone):
-            if not (stop.sentry or stop.settled(gone) or stop.via_loader):
+            if not (stop.unsettled or stop.settled(gone) or stop.via_loader):
+                stop.unsettled = True
                 self._post(GroupUnsettled(state.name))
             for order in stop.report():
                 self._post(GroupDead(state.name, order.op, now - order.since))
         if stop.settled(gone):
-            if not stop.via_loader:
+            if stop.unsettled:
                 self._post(GroupAtRest(state.name))
             self._settle(state)
             return

@@ -68,7 +68,8 @@ class ProposalCalls(QueueCalls):
     def __init__(self, requests: Requests, where: arguments.Places, data: bytes) -> None:
         """data: the proposal's."""
         super().__init__(requests, where)
-        self._data = data
+        #: of the next proposal, and of the one that was asked for last
+        self._data = self._proposed = data
         #: name of the proposal that was the lowest once
         self._led: Optional[str] = None
         self._noted: Optional[WrittenHolder] = None
@@ -109,6 +110,11 @@ class ProposalCalls(QueueCalls):
         return self._found
 
     @property
+    def proposed(self) -> bytes:
+        """The data of the proposal that was asked for last, which a change of `data` since does not reach."""
+        return self._proposed
+
+    @property
     def data(self) -> bytes:
         """The data of proposals made from now on."""
         return self._data
@@ -137,7 +143,7 @@ class ProposalCalls(QueueCalls):
                 found = self._own(session, limit)
                 self._found = found is not None
                 if found is None:
-                    _, arguments, options = self._proposing(self._data)
+                    _, arguments, options = self._proposing()
                     path, stat = self._zk.ask(
                         "create the proposal", limit, self._client.create_async, *arguments, **options, include_data=True
                     )
@@ -259,8 +265,9 @@ class ProposalCalls(QueueCalls):
         """`proposal_path`, which may be gone at any time. Raises ProposalGone."""
         return f"{self.election_znode}/{self._require().name}"
 
-    def _proposing(self, data: bytes) -> Operation:
-        arguments = (f"{self.election_znode}/{self._stem}", data)
+    def _proposing(self) -> Operation:
+        self._proposed = self._data
+        arguments = (f"{self.election_znode}/{self._stem}", self._proposed)
         return "create", arguments, {"acl": self._zk.acl, "ephemeral": True, "sequence": True}
 
     def _proposal_gone(self) -> NoReturn:

@@ -35,11 +35,10 @@ class HandBack(NamedTuple):
 
 
 class Stepped(NamedTuple):
-    """name: of the new proposal. term: token of the holder when it was made, 0 without one. data: the new proposal's."""
+    """name: of the new proposal. term: token of the holder when it was made, 0 without one."""
 
     name: str
     term: int
-    data: bytes = b""
 
 
 class SteppingCalls(OrderCalls):
@@ -71,13 +70,12 @@ class SteppingCalls(OrderCalls):
             if not term.seen:
                 self._proposal_gone()
             operations = [*self._letting_pass(term, better, node, limit), *self._left_by(term, mine, limit)]
-            data = self.data
-            operations += [("delete", (self.proposal_path,), {}), self._proposing(data)]
+            operations += [("delete", (self.proposal_path,), {}), self._proposing()]
             try:
                 if self._commit("step behind the others", limit, operations):
                     self._end_term()
                     name, self._found = self.create_proposal(), False
-                    return Stepped(name, term.holder.holder.token if term.holder is not None else 0, data)
+                    return Stepped(name, term.holder.holder.token if term.holder is not None else 0)
                 if term.holder is None:
                     self._make_beside(limit)
             except NotLeader as error:

@@ -172,7 +172,7 @@ def install(put: Callable[[Any, str, Any], None] = setattr) -> None:
         put(module, "now", now)
     put(connect, "client_for", _client_for)
     put(lives, "is_alive", lambda instance: _here().machine.supervisord.alive and instance == _here().listener.host.life.instance)
-    put(saved_session, "load", lambda folder: _here().machine.disk.saved)
+    put(saved_session, "load_surely", lambda folder: _here().machine.disk.saved)
     put(saved_session, "Store", lambda folder: _Store(_here().machine.disk))
     put(logging.root.manager, "disable", logging.CRITICAL)
 

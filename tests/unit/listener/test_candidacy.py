@@ -113,7 +113,7 @@ def test_a_request_that_fails_is_an_event(host, error, failed):
 def test_a_proposal_that_goes_with_its_session_before_it_is_told_of_is_gone(host):
     """A listener that was frozen meanwhile may hear of that on another thread first. It is no defect."""
     one = candidacy(host, elector=SimpleNamespace(
-        step_behind=lambda better, node, healthy: Stepped("n-2", 0), proposal=None, token=None, data=b"",
+        step_behind=lambda better, node, healthy: Stepped("n-2", 0), proposal=None, token=None, data=b"", proposed=b"",
     ))
     one.ask(7, election_worker.step_behind, 7, "", "a", 60.0)
     host.serials[0].do()

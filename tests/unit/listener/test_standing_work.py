@@ -74,8 +74,8 @@ def test_who_serves_is_told_by_its_token():
 def test_a_step_is_told_with_what_the_proposal_says():
     given = []
     elector = SimpleNamespace(
-        step_behind=lambda *words: given.append(words) or Stepped("n-0000000009", 40, b'{"priority": 70}'), proposal="n-0000000009",
-        token=49, data=b'{"priority": 80}',
+        step_behind=lambda *words: given.append(words) or Stepped("n-0000000009", 40), proposal="n-0000000009", token=49,
+        proposed=b'{"priority": 70}', data=b'{"priority": 80}',
     )
     assert election_worker.step_behind(elector, 5, "n-2", "a", 60.0) == messages.Proposed(5, "n-0000000009", 49, 70, 40)
     assert given == [("n-2", "a", 60.0)]

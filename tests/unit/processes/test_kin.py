@@ -73,7 +73,8 @@ def test_who_joins_the_process_group_of_a_program_in_a_cgroup_does_not_belong(in
         census.told[joined.identity] = "other"
         group.strayed = not inside
         for _ in range(2):
-            found = group.find({mine}, census.look(), census)
+            look = census.look()
+            found = group.find({look.kin.processes[mine.pid]}, look, census)
         assert ({process.pid for process in found.living} == {mine.pid}) == inside == (not group.exposed)
 
 

@@ -108,7 +108,7 @@ def test_the_next_better_one_goes_first_instead(two):
     failed(two, "b")
     a = two.nodes["a"]
     stepped = a.step_behind(a.better(50)[0].name, "a", 60.0)
-    assert stepped[:2] == (a.proposal, a.term_in_progress()) and json.loads(stepped.data)["priority"] == 50
+    assert stepped == (a.proposal, a.term_in_progress()) and json.loads(a.proposed)["priority"] == 50
     assert names(a.members()) == ["p", "c", "b", "d", "a"]
     assert a.better(50) == []
 
