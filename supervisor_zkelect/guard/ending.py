@@ -28,8 +28,8 @@ class Ending:
         self._effects = effects
         self._now = clock
         self.begun = False
-        #: groups that are ended though they run in no pause, as others do
-        self._spared_not: Set[str] = set()
+        #: groups whose stop was ordered while others run on in a pause
+        self._ordered: Set[str] = set()
         self.locked = False
         self.releasing = False
         """A release was begun, and has not ended."""
@@ -52,8 +52,8 @@ class Ending:
             return False
         for one in others:
             # One that was never looked at is proven dead, too; that is asked once.
-            if one.entry.granted or one.held and one.entry.group not in self._spared_not:
-                self._spared_not.add(one.entry.group)
+            if one.entry.granted or one.held and one.entry.group not in self._ordered:
+                self._ordered.add(one.entry.group)
                 log.info("%s: the listener is gone; what runs in a pause goes on, and this group ends", one.entry.election)
                 self._groups.end(one, self._groups.stop_time(one), "the listener is gone")
         if others and not any(one.held for one in others):
@@ -62,7 +62,7 @@ class Ending:
 
     def call_off(self) -> None:
         self.begun = False
-        self._spared_not.clear()
+        self._ordered.clear()
 
     def look_again(self) -> None:
         """A group was proven dead."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Optional
 
 from supervisor_zkelect.core import control
+from supervisor_zkelect.core.control import Order, Switchover
 from supervisor_zkelect.core.history import LATELY
 from supervisor_zkelect.zookeeper.given import UNDER_WAY, Given, OrderAnswer, stands
 from supervisor_zkelect.zookeeper.past import PastCalls
@@ -21,7 +22,7 @@ def came_of(elector: PastCalls, given: Given, order: str, term: int) -> Optional
             # It is taken out when its outcome is written.
             gone = OrderAnswer(False, 1, "the order does not stand any more; see zkelect history")
             return _outcome(elector, given, order) or gone
-        return _led(elector, given, term)
+        return _led(elector, given, order, term)
     there = given.node in [one.node for one in elector.members()]
     if given.kind == "maintenance on":
         return None if there else OrderAnswer(True, 0, _aside_now(elector, given, order))
@@ -54,23 +55,20 @@ def _ended(elector: PastCalls, given: Given) -> str:
     return "" if not given.node or elector.lives(given.node) else f"; {given.node}'s session ended meanwhile"
 
 
-def _led(elector: PastCalls, given: Given, term: int) -> Optional[OrderAnswer]:
+def _led(elector: PastCalls, given: Given, order: str, term: int) -> Optional[OrderAnswer]:
     """What came of a switchover that does not stand any more, and whose outcome is not written yet, or never will be."""
     holder, ack = elector.holder(), elector.read_ack()
     if holder is not None and holder.token == term and ack:
         return OrderAnswer(False, 1, f"{holder.node} leads still, and the order does not stand any more")
     if holder is None or not ack:
         return None
-    if not given.node:
-        # Another node than the one that led. Whoever has claimed by the order knows that as well, and tells it, if that may be.
-        before = next((one.get("node") for one in elector.terms(LATELY) if one["token"] == term), None)
-        if before is None:
-            return None
-        again = holder.node == before
-        return OrderAnswer(not again, int(again), f"{holder.node} leads at {holder.address}" + ", and not another node" * again)
-    ok = given.node == holder.node
-    why = "" if ok else f", and not {given.node}{_ended(elector, given)}"
-    return OrderAnswer(ok, 0 if ok else 1, f"{holder.node} leads at {holder.address}{why}")
+    # Whoever has claimed by the order knows which node led before, and tells it, if that may be.
+    source = "" if given.node else next((one.get("node", "") for one in elector.terms(LATELY) if one["token"] == term), "")
+    if not given.node and not source:
+        return None
+    missed = Switchover(Order(order), given.node, source=source).missed_by(holder.node)
+    why = f", and not {missed}{_ended(elector, given)}" if missed else ""
+    return OrderAnswer(not missed, 1 if missed else 0, f"{holder.node} leads at {holder.address}{why}")
 
 
 def under_way(given: Given) -> OrderAnswer:

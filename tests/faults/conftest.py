@@ -128,8 +128,7 @@ class Case(Cluster):
             self.end()
 
     def end(self):
-        """End all of it, services that hide as well. It is not judged any more."""
-        self.judged = True
+        """End all of it, services that hide as well."""
         self.stack.close()
         for process in filter(None, map(proc.read, self.left())):
             proc.kill(process)

@@ -45,14 +45,20 @@ def test_an_order_that_the_guard_refuses_does_not_end_the_conversation(greeted, 
     assert isinstance(posted.get(timeout=60), link.GuardDown)
 
 
+def standing_still(*words):
+    """A process that does nothing, with these arguments."""
+    made = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()", *words])
+    # It has none for some microseconds within execve(2), after which Popen knows that it has worked.
+    until(lambda: proc.cmdline(made.pid), 60, "its arguments")
+    return made
+
+
 @pytest.mark.parametrize("words, replaced", [
     ("-m supervisor_zkelect.guard.process", True), ("-m supervisor_zkelect.guardmain", True), ("zkelect listen", False),
 ])
 def test_a_guard_of_another_version_is_replaced_unless_a_listener_is_the_guard(greeted, posted, words, replaced):
     """It keeps what a listener left for as long as one runs, which would wait for it in vain."""
-    guard = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", *words.split()])
-    # It has no arguments for some microseconds within execve(2), after which Popen knows that it has worked.
-    until(lambda: proc.cmdline(guard.pid), 60, "its arguments")
+    guard = standing_still(*words.split())
     try:
         with greeted as connection:
             answer = {"event": "Welcome", "ok": False, "busy": False, "v": 3, "groups": {}, "pid": guard.pid, "cgroups": ""}
@@ -70,8 +76,7 @@ def test_a_guard_of_another_version_is_replaced_unless_a_listener_is_the_guard(g
 def test_a_guard_that_takes_no_connection_is_replaced(tmp_path, monkeypatch, posted):
     """Anybody may fill the queue of one that stands still, and whoever waits for room in it would wait for ever."""
     monkeypatch.chdir(tmp_path)
-    guard = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "-m", "supervisor_zkelect.guard.process"])
-    until(lambda: proc.cmdline(guard.pid), 60, "its arguments")
+    guard = standing_still("-m", "supervisor_zkelect.guard.process")
     owner = record.owner_of(os.getpid())
     writer = record.Writer(str(tmp_path), owner, 1, (guard.pid, proc.read(guard.pid).start))
     writer.open()
