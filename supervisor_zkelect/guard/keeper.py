@@ -114,11 +114,7 @@ class Keeper:
 
     def release(self, ended: Dict[str, Dict[str, Any]]) -> int:
         """Give up the session, as `release.release`. Returns the exit status of a release."""
-        try:
-            begun, attached, former = now(), self._attached, saved_session.load_surely(self._folder)
-        except OSError as error:
-            log.warning("cannot read the saved session: %s", error)
-            return 1
+        begun, attached, former = now(), self._attached, saved_session.load(self._folder)
         self._attached, self._wanted, self._due = None, {}, NEVER
         if attached is not None and former is not None and attached.client.client_id[0] != former.id:
             attached.drop()
