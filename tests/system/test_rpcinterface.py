@@ -1239,7 +1239,7 @@ def test_check_prints_every_problem_at_once(make):
 
 def test_check_tells_of_a_listener_that_is_not_there(make, zk_server, root):
     """What is missing, what to do, and that the interface without which no command works is a problem."""
-    sleeper = "[eventlistener:zkelect]\ncommand = sh -c '{}' zkelect listen\nevents = TICK_60\nautostart = {}"
+    sleeper = "[eventlistener:zkelect]\ncommand = sh -c '{}' zkelect listen\nevents = TICK_60\nautostart = {}\nstartretries = 1000"
     for case, sections, interface, status, told in (
         ("no listener", (), True, 1, "no program's command is `zkelect listen`: add [eventlistener:zkelect]"),
         ("stopped", (sleeper.format("sleep 1000", "false"),), True, 1,
@@ -1250,7 +1250,7 @@ def test_check_tells_of_a_listener_that_is_not_there(make, zk_server, root):
     ):
         node = make(case.replace(" ", "-")).up(GROUP.format("false"), *sections, interface=interface)
         conf = zkelect_conf(node, zk_server, root, f"serverurl = {node.url}")
-        # A listener that fails is STARTING now and then.
+        # A listener that fails is STARTING now and then, and never FATAL with so many retries.
         done = until(
             lambda: (found := node.zkelect("check", "-c", conf)) and told in found.stdout and found, LONG, f"check, {case}"
         )
