@@ -26,6 +26,7 @@ KINDS = (PAUSE, RESUME, FORCE)
 dead; of FORCE, too, and the pause is ended by that word."""
 
 _UNCOVERED = "an ensemble that loses its data loses the barrier as well, and then another node may lead beside it"
+_NOBODY = "paused: nobody leads, and nobody that knows orders is promoted until zkelect resume"
 _TWO = "if its service runs, two will run for as long as it is cut off"
 
 
@@ -55,13 +56,12 @@ def came_of(elector: PauseCalls, given: Given, order: str) -> OrderAnswer:
 def _pause(elector: PauseCalls, given: Given, permit: Permit) -> OrderAnswer:
     shown, order = elector.server_time(), given.id or os.urandom(16).hex()
     lasts = None if given.seconds is None else round(1000 * given.seconds)
-    wanted, members, refused = Pause(Order(order, given.by, given.reason, shown), lasts), elector.members(), ""
-    holder = elector.holder()
-    leads = bool(members) and holder is not None and holder.token == members[0].token
+    wanted, refused, leads = Pause(Order(order, given.by, given.reason, shown), lasts), "", False
 
     def change(found: Control) -> Optional[control.Change]:
-        nonlocal refused
-        stands = [one.order.id for one in (found.asked, found.paused) if one is not None]
+        nonlocal refused, leads
+        members = elector.members()
+        stands, leads = [one.order.id for one in (found.asked, found.paused) if one is not None], _leads(elector, members)
         refused = "" if order in stands else _no_pause(found, given, members, leads)
         if refused or order in stands:
             return None
@@ -71,8 +71,15 @@ def _pause(elector: PauseCalls, given: Given, permit: Permit) -> OrderAnswer:
     elector.amend_control(change)
     if refused:
         return OrderAnswer(False, 1, refused)
-    forced = "" if leads else "paused: nobody leads, and nobody that knows orders is promoted until zkelect resume"
-    return OrderAnswer(True, 0, forced, order if leads else "", warning=note(elector, given, wanted.order, None, forced))
+    # Whoever has claimed just before it was written leads, and consents. Whoever claims later sees the control changed.
+    forced = "" if leads or _leads(elector, elector.members()) else _NOBODY
+    return OrderAnswer(True, 0, forced, "" if forced else order, warning=note(elector, given, wanted.order, None, forced))
+
+
+def _leads(elector: PauseCalls, members: List[Member]) -> bool:
+    """Whether somebody has claimed a term that is not over."""
+    holder = elector.holder()
+    return bool(members) and holder is not None and holder.token == members[0].token
 
 
 def _no_pause(found: Control, given: Given, members: List[Member], leads: bool) -> str:
@@ -99,11 +106,14 @@ def _no_pause(found: Control, given: Given, members: List[Member], leads: bool) 
 
 def _came_of_pause(elector: PauseCalls, found: Control, order: str) -> OrderAnswer:
     pause = found.paused
-    if found.asked is not None and found.asked.order.id == order:
+    forced = pause is not None and pause.order.id == order and not pause.token
+    if forced and not _leads(elector, elector.members()):
+        return OrderAnswer(True, 0, _NOBODY)
+    if forced or found.asked is not None and found.asked.order.id == order:
         holder = elector.holder()
         who = holder.node if holder is not None and holder.node else "nobody leads, so nobody"
         return OrderAnswer(False, UNDER_WAY, f"under way: {who} has not consented yet; do not touch ZooKeeper before that")
-    if pause is None or pause.order.id != order or not pause.token:
+    if pause is None or pause.order.id != order:
         return OrderAnswer(False, 1, f"not paused: the order was taken back, or has ended{_see(found)}")
     said = elector.told_by(pause.node)
     if said.entry is None or not said.live or said.entry.paused != order:

@@ -6,6 +6,7 @@ import pytest
 from supervisor_zkelect.core.control import Life
 from supervisor_zkelect.zookeeper import barrier, following, pause_giving
 from supervisor_zkelect.zookeeper.given import TAKE_BACK, Given
+from supervisor_zkelect.zookeeper.permit import Permit
 from tests.unit.zookeeper.cluster import STATE, Cluster
 
 LIFE = Life("", "b", "b-4-10-100")
@@ -131,6 +132,59 @@ def test_a_forced_pause_and_the_force_that_ends_one_are_logged(two):
     nobody = Cluster()
     assert following.attempt(nobody.tool(), Given(pause_giving.PAUSE, "", "ann@desk", force=True)).ok
     assert logged(nobody) == [("pause", "ann@desk", "", True, "paused: nobody leads, ")]
+
+
+
+# Pausing while somebody claims
+
+
+class Meanwhile(Permit):
+    """Something happens between the look at the election and the writing of the order."""
+
+    def __init__(self, happens):
+        super().__init__()
+        self._happens = [happens]
+
+    def use(self):
+        while self._happens:
+            self._happens.pop()()
+        super().use()
+
+
+FORCED = Given(pause_giving.PAUSE, "", "root@h", force=True)
+
+
+def test_who_has_claimed_just_before_a_forced_pause_is_waited_for():
+    """The claim only checks the control, so the pause is written beside it."""
+    cluster = Cluster("a", "b", leads=False)
+    answer = following.attempt(cluster.tool(), FORCED, Meanwhile(lambda: cluster.lead("a")))
+    assert answer.ok and answer.id and not answer.text
+    assert following.came_of(cluster.tool(), FORCED, answer.id, 0) is None
+    waits = pause_giving.came_of(cluster.tool(), FORCED, answer.id)
+    assert waits.exit == 7 and waits.text.startswith("under way: a has not consented yet")
+    cluster.nodes["a"].consent(answer.id, "a", LIFE)
+    assert "its guard knows" in pause_giving.came_of(cluster.tool(), FORCED, answer.id).text
+    cluster.tell("a", state="primary", paused=answer.id)
+    assert following.came_of(cluster.tool(), FORCED, answer.id, 0).text.startswith("paused: a runs on")
+
+
+def test_where_the_one_who_had_claimed_gives_up_nobody_leads():
+    cluster = Cluster("a", "b", leads=False)
+    order = following.attempt(cluster.tool(), FORCED, Meanwhile(lambda: cluster.lead("a"))).id
+    cluster.end("a")
+    came = following.came_of(cluster.tool(), FORCED, order, 0)
+    assert (came.ok, came.exit) == (True, 0) and came.text.startswith("paused: nobody leads, ")
+
+
+def test_the_election_is_looked_at_anew_where_the_order_was_not_written():
+    cluster = Cluster("a", "b", leads=False)
+
+    def leads_and_is_ordered():
+        cluster.lead("a")
+        assert following.attempt(cluster.tool(), Given("maintenance on", "b", force=True)).ok
+
+    answer = following.attempt(cluster.tool(), FORCED, Meanwhile(leads_and_is_ordered))
+    assert answer.ok and answer.id and "pause" in cluster.control() and "paused" not in cluster.control(), "it is asked for"
 
 
 # Taking back
