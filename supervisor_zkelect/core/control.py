@@ -1,7 +1,7 @@
 """What operators have ordered in one election, as the control znode says it. Pure.
 
     {"v": 1, "nodes": {NODE: {"maintenance": ORDER, "cleared": token}}, "switchover": ORDER with to, due, force, begun, target,
-     from, "restart": ORDER with due, begun, term,
+     from, "restart": ORDER with due, begun, term, that of "maintenance" with begun,
      "pause": ORDER with lasts, "paused": the same with node, token, machine, boot, instance, resume}
     ORDER: {"id", "by", "reason", "at", "until"}
 
@@ -15,7 +15,7 @@ Times are milliseconds of ZooKeeper's clock, as the stat of a znode has them, si
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, TypeVar, Union
 
 from supervisor_zkelect.core import moments, untrusted
 
@@ -37,6 +37,7 @@ LATE = 600_000
 """Milliseconds after its time for which a switchover or a restart may still be begun; then it is dropped."""
 
 Document = Dict[str, Any]
+T = TypeVar("T")
 
 
 class Unusable(Exception):
@@ -174,7 +175,8 @@ class Pause(NamedTuple):
 
 class Control(NamedTuple):
     """stamp: of the znode that was read. trouble: why it cannot be used, else "". cleared: node -> token of the term up to which
-    an operator has forgiven that its terms failed. asked: a pause that whoever leads is asked for. paused: one that stands."""
+    an operator has forgiven that its terms failed. asked: a pause that whoever leads is asked for. paused: one that stands.
+    leaving: node -> token of its term, which its maintenance has begun to end."""
 
     stamp: Stamp = Stamp()
     trouble: str = ""
@@ -184,6 +186,7 @@ class Control(NamedTuple):
     cleared: Mapping[str, int] = {}
     asked: Optional[Pause] = None
     paused: Optional[Pause] = None
+    leaving: Mapping[str, int] = {}
 
     def halted(self, token: int) -> str:
         """What keeps a term from being begun by the proposal with this token; "" for nothing. One in which this node has
@@ -224,26 +227,6 @@ def until_in_words(order: Order, now: Optional[int]) -> str:
     return f",{left} until {moments.utc(order.until)}"
 
 
-def in_fields(control: Control, now: int) -> Document:
-    """What stands, for programs. now: what ZooKeeper's clock shows."""
-
-    def fields(order: Order) -> Document:
-        return {name: getattr(order, name) for name in ("by", "reason", "at", "until")}
-
-    switchover, restart, pause = control.switchover, control.restart, control.paused or control.asked
-    return {
-        "maintenance": [{"node": node, **fields(one)} for node, one in sorted(control.maintenance.items()) if one.stands(now)],
-        "switchover": None if switchover is None else {
-            **fields(switchover.order), "to": switchover.to or None, "due": switchover.due, "begun": bool(switchover.begun),
-        },
-        "restart": None if restart is None else {**fields(restart.order), "due": restart.due, "begun": bool(restart.begun)},
-        "paused": None if pause is None else {
-            **fields(pause.order), "stands": control.paused is not None, "lasts": pause.lasts, "node": pause.node or None,
-            "token": pause.token or None, "resume": bool(pause.resume),
-        },
-    }
-
-
 def said(order: Order) -> str:
     """Who gave an order, and why, behind the words "by order"."""
     by = f" of {order.by}" if order.by else ""
@@ -259,22 +242,21 @@ def read(data: bytes, stamp: Stamp, path: str = "control") -> Control:
         document = parsed(data, path)
         nodes, switchover, restart = document.get("nodes", {}), document.get("switchover"), document.get("restart")
         asked, paused = (None if document.get(name) is None else _pause(document[name]) for name in ("pause", "paused"))
-        maintenance = {
-            node: _order(of_node["maintenance"]) for node, of_node in nodes.items()
-            if untrusted.known_name(node) and of_node.get("maintenance") is not None
-        }
-        cleared = {
-            node: untrusted.number(of_node["cleared"]) for node, of_node in nodes.items()
-            if untrusted.known_name(node) and of_node.get("cleared") is not None
-        }
+        begun = _of_nodes(nodes, "maintenance", lambda found: untrusted.number(found.get("begun", 0)))
+        leaving = {node: term for node, term in begun.items() if term}
         return Control(
-            stamp, "", maintenance, None if switchover is None else _switchover(switchover),
-            None if restart is None else _restart(restart), cleared, asked, paused,
+            stamp, "", _of_nodes(nodes, "maintenance", _order), None if switchover is None else _switchover(switchover),
+            None if restart is None else _restart(restart), _of_nodes(nodes, "cleared", untrusted.number), asked, paused, leaving,
         )
     except Unusable as error:
         return Control(stamp, str(error))
     except (AttributeError, KeyError, TypeError, ValueError):
         return Control(stamp, _garbage(path))
+
+
+def _of_nodes(nodes: Any, name: str, read: Callable[[Any], T]) -> Dict[str, T]:
+    """What is said under this name of nodes, where it is."""
+    return {node: read(one[name]) for node, one in nodes.items() if untrusted.known_name(node) and one.get(name) is not None}
 
 
 def parsed(data: bytes, path: str = "control") -> Document:
@@ -390,6 +372,17 @@ def begin_maintenance(node: str, order: Order, former: Optional[Document] = None
         found = document.setdefault("nodes", {}).setdefault(node, {})["maintenance"] = order.document()
         if former and former.get("id") != order.id:
             found["former"] = {name: value for name, value in former.items() if name != "former"}
+
+    return change
+
+
+def mark_maintenance(node: str, term: int) -> Change:
+    """Mark it begun. term: token of the term that it ends."""
+
+    def change(document: Document) -> None:
+        order = document.get("nodes", {}).get(node, {}).get("maintenance")
+        if order:
+            order["begun"] = term
 
     return change
 

@@ -1,11 +1,11 @@
-"""What stands in a control, in words. Pure."""
+"""What stands in a control, in words and in fields. Pure."""
 
 from __future__ import annotations
 
 from typing import List, Optional, Tuple, Union
 
 from supervisor_zkelect.core import control, moments
-from supervisor_zkelect.core.control import Control, Restart, Switchover
+from supervisor_zkelect.core.control import Control, Document, Order, Restart, Switchover
 
 
 def told(found: Control, shown: int) -> List[str]:
@@ -52,6 +52,26 @@ def told_of_pause(found: Control) -> str:
         return f"a pause is asked for{ends}, and not consented to yet"
     who = f"{pause.node} runs on" if pause.node else "nobody is promoted"
     return f"{pause.told()}{ends}, {who} until zkelect resume" + (", which is ordered" if pause.resume else "")
+
+
+def in_fields(found: Control, now: int) -> Document:
+    """What stands, for programs. now: what ZooKeeper's clock shows."""
+
+    def fields(order: Order) -> Document:
+        return {name: getattr(order, name) for name in ("by", "reason", "at", "until")}
+
+    switchover, restart, pause = found.switchover, found.restart, found.paused or found.asked
+    return {
+        "maintenance": [{"node": node, **fields(one)} for node, one in sorted(found.maintenance.items()) if one.stands(now)],
+        "switchover": None if switchover is None else {
+            **fields(switchover.order), "to": switchover.to or None, "due": switchover.due, "begun": bool(switchover.begun),
+        },
+        "restart": None if restart is None else {**fields(restart.order), "due": restart.due, "begun": bool(restart.begun)},
+        "paused": None if pause is None else {
+            **fields(pause.order), "stands": found.paused is not None, "lasts": pause.lasts, "node": pause.node or None,
+            "token": pause.token or None, "resume": bool(pause.resume),
+        },
+    }
 
 
 def taken_back(found: Control) -> List[Tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Optional
 from supervisor_zkelect.core import control, pauses
 from supervisor_zkelect.core.control import Control, Unusable
 from supervisor_zkelect.core.outcomes import Outcome
+from supervisor_zkelect.core.roles import DEMOTING
 from supervisor_zkelect.zookeeper import pause_giving, results
 from supervisor_zkelect.zookeeper.errors import AccessDenied, ElectionError, NotConnected, TimedOut
 from supervisor_zkelect.zookeeper.given import TAKE_BACK, UNDER_WAY, Given, OrderAnswer, Unanswered
@@ -130,6 +131,9 @@ def take_back(elector: PauseCalls, order: str, by: str = "") -> OrderAnswer:
                 what = _ENDED if asked else _BEGUN
                 return pauses.end if asked else None
         what = next((node for node, one in found.maintenance.items() if one.id == order), "")
+        if found.leaving.get(what):
+            what = _BEGUN
+            return None
         return control.take_back_maintenance(what) if what else None
 
     elector.amend_control(change)
@@ -147,7 +151,10 @@ def take_back(elector: PauseCalls, order: str, by: str = "") -> OrderAnswer:
     before = elector.read_control().maintenance.get(what)
     stands = before is not None and before.stands(elector.server_time())
     now = f"stays {control.maintenance_in_words(before)}" if before and stands else "stays in the queue, or comes back into it"
-    return OrderAnswer(False, INTERRUPTED, f"interrupted; the order is taken back: {what} {now}")
+    # One that was forced is begun without a mark.
+    entry = elector.entry_of(what)
+    stops = f"; {what} is stopping all the same" if entry is not None and entry.state == DEMOTING else ""
+    return OrderAnswer(False, INTERRUPTED, f"interrupted; the order is taken back: {what} {now}{stops}")
 
 
 def _ended(elector: PauseCalls, order: str) -> str:

@@ -199,7 +199,7 @@ def _looked_up(elector: DeskCalls, given: Given, order: str, term: int, lost: El
 def _show(elector: DeskCalls) -> OrderAnswer:
     found, shown = elector.read_control(), elector.server_time()
     lines = control_words.told(found, shown)
-    return OrderAnswer(True, 0, "; ".join(lines) or "nothing is ordered", more=control.in_fields(found, shown))
+    return OrderAnswer(True, 0, "; ".join(lines) or "nothing is ordered", more=control_words.in_fields(found, shown))
 
 
 def _log(elector: DeskCalls) -> OrderAnswer:

@@ -117,9 +117,9 @@ class OrderCalls(ClaimCalls):
         self._zk.ask("empty the control", limit, self._client.set_async, self.control_znode, b"", -1)
 
     def begin(self, kind: str, order: str, node: str) -> str:
-        """See that somebody can take over from this node, which leads, and mark a switchover begun, in one transaction that
-        checks both proposals and the control. From the mark on it cannot be taken back. Returns the name of the proposal that
-        is to lead then.
+        """See that somebody can take over from this node, which leads, and mark a switchover or its maintenance begun, in one
+        transaction that checks both proposals and the control. From the mark on it cannot be taken back. Returns the name of the
+        proposal that is to lead then.
 
         kind: as control.py has them. order: id of the order in the control, which must stand there; of a resignation there is
         none, and of a failback it is the proposal to hand over to. node: this one's name.
@@ -152,8 +152,8 @@ class OrderCalls(ClaimCalls):
                 if unfit:
                     raise NotBegun(f"{target.node} is not fit to lead: {unfit}; correct that, or see --force")
             operations: List[Operation] = [("check", (f"{self.election_znode}/{target.name}", -1), {})]
-            if standing is not None:
-                begun = control.order_switchover(standing._replace(begun=mine.token, target=target.name, source=node))
+            begun = _begun(standing, node, aside is not None, mine.token, target.name)
+            if begun is not None:
                 written = control.amended(data, self._servers.now(), begun)
                 operations.append(("set_data", (self.control_znode, written, found.stamp.version), {}))
             elif found.stamp != control.Stamp():
@@ -240,6 +240,15 @@ def _back_to(members: Sequence[Member], found: Control, proposal: str) -> Switch
     if wanted is None or not wanted.node:
         raise NotBegun(f"{proposal} does not stand in the queue any more")
     return Switchover(Order(proposal), wanted.node)
+
+
+def _begun(
+    standing: Optional[Switchover], node: str, aside: bool, term: int, target: str
+) -> Optional[control.Change]:
+    """What marks the order begun by which this node hands over; None where there is none. aside: whether it is a maintenance."""
+    if standing is not None:
+        return control.order_switchover(standing._replace(begun=term, target=target, source=node))
+    return control.mark_maintenance(node, term) if aside else None
 
 
 def _successor(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import List, Optional
 
 from supervisor_zkelect.core import control, control_words, moments, nodes, ranks, succession
-from supervisor_zkelect.core.control import Control, Pause
+from supervisor_zkelect.core.control import Control
 from supervisor_zkelect.zookeeper.desk import DeskCalls
 from supervisor_zkelect.zookeeper.given import CANCELLED, Given
 from supervisor_zkelect.zookeeper.orders import candidates, knows_orders
@@ -40,7 +40,7 @@ def refusal(elector: DeskCalls, found: Control, given: Given, shown: int) -> str
         return "it has begun, and cannot be taken back; see zkelect list" if ordered.begun else ""
     paused = found.paused or found.asked
     if paused is not None and given.kind in ("restart", "switchover"):
-        return _hands_off(paused)
+        return _hands_off(found)
     if given.kind == "restart":
         return _no_restart(elector, found, given)
     aside = {node for node, order in found.maintenance.items() if order.stands(shown)}
@@ -56,7 +56,7 @@ def refusal(elector: DeskCalls, found: Control, given: Given, shown: int) -> str
         return f"{given.node} is in maintenance; zkelect maintenance off --node {given.node} ends that"
     members = elector.members()
     if paused is not None and given.node in (paused.node, *(one.node for one in members[:1])):
-        return _hands_off(paused)
+        return _hands_off(found)
     to = given.node if given.kind == "switchover" else ""
     # Past whom a switchover takes force, its precheck says.
     following = succession.of(candidates(members[1:]), found, to, True, shown)
@@ -72,15 +72,17 @@ def refusal(elector: DeskCalls, found: Control, given: Given, shown: int) -> str
     return ""
 
 
-def _hands_off(paused: Pause) -> str:
-    return f"it is {paused.told()}, so nobody steps down; zkelect resume ends that"
+def _hands_off(found: Control) -> str:
+    if found.paused is None:
+        return f"{control_words.told_of_pause(found)}; zkelect resume takes that back"
+    return f"it is {found.paused.told()}, so nobody steps down; zkelect resume ends that"
 
 
-def _why_aside(entry: Optional[nodes.NodeEntry]) -> str:
-    """Why a node stands in no queue by its own word, in brackets."""
+def why_aside(entry: Optional[nodes.NodeEntry]) -> str:
+    """Why a node stands in no queue by its own word; "" where it does."""
     if entry is None or entry.priority and not entry.unfit:
         return ""
-    return f" ({f'not fit: {entry.unfit}' if entry.priority else ranks.NEVER})"
+    return f"not fit: {entry.unfit}" if entry.priority else ranks.NEVER
 
 
 def _other_switchover(elector: DeskCalls) -> str:
@@ -101,7 +103,8 @@ def _no_switchover(elector: DeskCalls, members: List[Member], given: Given, foll
     if not knows_orders(members[0]):
         return f"{members[0].node or members[0].name} leads and knows no orders; hand over there, or update it"
     if following.kind == succession.ABSENT:
-        aside = f"{node} does not stand in the queue{_why_aside(elector.entry_of(node))}; see zkelect list"
+        why = why_aside(elector.entry_of(node))
+        aside = f"{node} does not stand in the queue{f' ({why})' if why else ''}; see zkelect list"
         return _other_switchover(elector) or aside
     entry = elector.entry_of(node) if node and not given.force else None
     if entry is not None and entry.unfit:

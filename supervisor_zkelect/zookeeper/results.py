@@ -9,6 +9,7 @@ from supervisor_zkelect.core.control import Order, Switchover
 from supervisor_zkelect.core.history import LATELY
 from supervisor_zkelect.zookeeper.given import UNDER_WAY, Given, OrderAnswer, stands
 from supervisor_zkelect.zookeeper.past import PastCalls
+from supervisor_zkelect.zookeeper.refusals import why_aside
 
 
 def came_of(elector: PastCalls, given: Given, order: str, term: int) -> Optional[OrderAnswer]:
@@ -28,6 +29,9 @@ def came_of(elector: PastCalls, given: Given, order: str, term: int) -> Optional
         return None if there else OrderAnswer(True, 0, _aside_now(elector, given, order))
     if not there and not elector.lives(given.node):
         return OrderAnswer(True, 0, f"done; {given.node} does not run just now, and joins when it does")
+    aside = "" if there else why_aside(elector.entry_of(given.node))
+    if aside:
+        return OrderAnswer(True, 0, f"done; {given.node} does not stand in the queue: {aside}")
     return OrderAnswer(True, 0, f"{given.node} stands in the queue") if there else None
 
 

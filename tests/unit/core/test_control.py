@@ -287,6 +287,15 @@ def test_a_restart_is_late_by_when_it_is_due():
     assert not control.overdue(RESTART, 99 + control.LATE) and control.overdue(RESTART, 100 + control.LATE)
 
 
+def test_a_maintenance_is_marked_begun_with_the_term_that_it_ends():
+    data = written(control.begin_maintenance("b", ORDER), control.mark_maintenance("b", 42))
+    assert read(data).leaving == {"b": 42} and read(data).maintenance == {"b": ORDER}
+    assert not read(written(control.begin_maintenance("b", ORDER), data=data)).leaving, "another order has not begun"
+    gone = written(control.mark_maintenance("b", 42), data=data, now=ORDER.until)
+    assert "b" not in json.loads(gone)["nodes"], "its time is over just now"
+    assert not read(b'{"v": 1, "nodes": {"b": {"maintenance": {"id": "m", "begun": "x"}}}}').leaving
+
+
 def test_the_end_of_maintenance_forgives_what_failed_before():
     data = written(control.begin_maintenance("b", ORDER), control.end_maintenance("b", 42))
     assert json.loads(data)["nodes"] == {"b": {"cleared": 42}}
@@ -309,11 +318,11 @@ def test_what_stands_in_fields():
         restart=control.Restart(order._replace(until=None), None, 7),
     )
     given = {"by": "ann@desk", "reason": "leak", "at": 5, "until": 900}
-    assert control.in_fields(found, 100) == {
+    assert control_words.in_fields(found, 100) == {
         "maintenance": [{"node": "b", **given}], "switchover": {**given, "to": "c", "due": 800, "begun": False},
         "restart": {**given, "until": None, "due": None, "begun": True}, "paused": None,
     }
-    assert control.in_fields(control.Control(), 0) == {"maintenance": [], "switchover": None, "restart": None, "paused": None}
+    assert control_words.in_fields(control.Control(), 0) == {"maintenance": [], "switchover": None, "restart": None, "paused": None}
 
 
 def test_a_pause_in_fields_says_whether_it_stands_and_who_runs_by_it():
@@ -321,7 +330,7 @@ def test_a_pause_in_fields_says_whether_it_stands_and_who_runs_by_it():
     given = {"by": "ann@desk", "reason": "upgrade", "at": 5, "until": None}
     asked = {**given, "stands": False, "lasts": 900, "node": None, "token": None, "resume": False}
     pause = control.Pause(order, 900)
-    assert control.in_fields(control.Control(asked=pause), 100)["paused"] == asked
+    assert control_words.in_fields(control.Control(asked=pause), 100)["paused"] == asked
     consented = pause._replace(node="a", token=41, resume="r")
     stands = {**asked, "stands": True, "node": "a", "token": 41, "resume": True}
-    assert control.in_fields(control.Control(asked=pause, paused=consented), 100)["paused"] == stands
+    assert control_words.in_fields(control.Control(asked=pause, paused=consented), 100)["paused"] == stands

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from supervisor_zkelect.core import control
 from supervisor_zkelect.core.outcomes import Outcome
-from supervisor_zkelect.elector import AccessDenied, NotConnected
+from supervisor_zkelect.elector import AccessDenied, NotBegun, NotConnected
 from supervisor_zkelect.zookeeper import following, results
 from supervisor_zkelect.zookeeper.given import TAKE_BACK, Given
 from tests.unit.zookeeper.cluster import CONTROL, OUTCOMES, ROOT, STATE, Cluster
@@ -266,6 +267,53 @@ def test_maintenance_is_taken_back_by_its_id(three):
     answer = give(three, "maintenance on", "b")
     back = following.attempt(three.tool(), Given(TAKE_BACK, id=answer.id))
     assert back.exit == 130 and "b stays in the queue" in back.text and not three.control()["nodes"]
+
+
+def test_a_maintenance_that_has_begun_to_stop_the_primary_stands(three):
+    answer = give(three, "maintenance on", "a")
+    three.nodes["a"].begin(control.STAND_ASIDE, answer.id, "a")
+    assert three.control()["nodes"]["a"]["maintenance"]["begun"] == three.nodes["a"].token
+    back = following.attempt(three.tool(), Given(TAKE_BACK, id=answer.id))
+    assert back.exit == 130 and "has begun, and stands" in back.text and "a" in three.control()["nodes"]
+    # Its end may be ordered all the same, and a begun one that is changed stands again where that is taken back.
+    other = give(three, "maintenance on", "a", reason="disk")
+    back = following.attempt(three.tool(), Given(TAKE_BACK, id=other.id))
+    assert "a stays in maintenance" in back.text and three.control()["nodes"]["a"]["maintenance"]["begun"]
+    assert give(three, "maintenance off", "a").ok and "maintenance" not in three.control()["nodes"]["a"]
+
+
+def test_a_maintenance_that_is_taken_back_first_begins_nothing(three):
+    answer = give(three, "maintenance on", "a")
+    assert "a stays in the queue" in following.attempt(three.tool(), Given(TAKE_BACK, id=answer.id)).text
+    with pytest.raises(NotBegun, match="was taken back"):
+        three.nodes["a"].begin(control.STAND_ASIDE, answer.id, "a")
+
+
+@pytest.mark.parametrize("state, told", [("demoting", "; a is stopping all the same"), ("primary", "")])
+def test_a_forced_maintenance_that_is_taken_back_says_whether_the_node_stops(three, state, told):
+    answer = give(three, "maintenance on", "a", force=True)
+    three.tell("a", state=state)
+    back = following.attempt(three.tool(), Given(TAKE_BACK, id=answer.id))
+    assert back.text.endswith("comes back into it" + told)
+
+
+@pytest.mark.parametrize("says, told", [
+    ({"priority": 0}, "priority = 0 in its file, so it never leads"), ({"unfit": "no disk"}, "not fit: no disk"), ({}, ""),
+])
+def test_the_end_of_a_maintenance_is_done_where_the_node_stays_out_by_its_own_word(three, says, told):
+    give(three, "maintenance on", "b")
+    three.tell("b", **says)
+    three.nodes["b"].withdraw()
+    off = give(three, "maintenance off", "b")
+    came = results.came_of(three.tool(), Given("maintenance off", "b"), off.id, off.term)
+    assert (came is None) is not told and (not told or (came.ok, came.text) == (True, f"done; b does not stand in the queue: {told}"))
+
+
+@pytest.mark.parametrize("kind", ["switchover", "restart"])
+def test_a_pause_that_is_only_asked_for_is_told_as_that(three, kind):
+    assert give(three, "pause").ok
+    refused = give(three, kind)
+    assert refused.exit == 1 and refused.text == "a pause is asked for, and not consented to yet; zkelect resume takes that back"
 
 
 @pytest.mark.parametrize("force", [False, True])
