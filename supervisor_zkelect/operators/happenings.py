@@ -49,9 +49,11 @@ def events(
     document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
     for name, answer in meant.items():
         last = journal.number(reader.numbers.get(name, "")) or number
-        found, missed, latest = _found(answer, last, moment if number is None else None)
-        # Who looks on is shown all that is new.
+        # Who looks on is shown all that is new, also what is noted late, and is told once that there is no log any more.
         looks_on = name in reader.numbers
+        found, missed, latest = _found(answer, last, moment if number is None and not looks_on else None)
+        if latest is None and reader.headed:
+            missed = journal.Missed(False, 0)
         most = int(limit) if limit and not looks_on else journal.USUAL if not (since or last) else len(found)
         found = found[max(0, len(found) - most):]
         # They are numbered as they were noted, which may be later than they happened.

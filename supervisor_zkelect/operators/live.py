@@ -11,7 +11,7 @@ import json
 import shutil
 import threading
 import time
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Set
+from typing import Any, Callable, Dict, List, Mapping, Sequence
 
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import streams, table, times
@@ -131,7 +131,6 @@ class _Lines(_View):
     def __init__(self, as_json: bool, stream: Any, reader: Reader) -> None:
         super().__init__(as_json, stream)
         self._reader = reader
-        self._known: Set[str] = set()
         self._away_told = ""
 
     def show(self, outcome: CommandOutcome) -> bool:
@@ -149,20 +148,18 @@ class _Lines(_View):
         if not self._as_json:
             return outcome.lines
         elections = as_dict(outcome.document.get("elections"))
-        lines = [json.dumps({"election": name, **one}) for name, found in elections.items() for one in _each(found)]
-        fresh = [line for line in lines if line not in self._known]
-        self._known.update(fresh)
+        fresh = [json.dumps({"election": name, **one}) for name, found in elections.items() for one in self._fresh(name, found)]
         unread = self._reader.unknown(as_dict(outcome.document.get("unread")))
         return [*fresh, *(json.dumps({"election": name, "unread": why}) for name, why in unread.items())]
 
-
-def _each(found: Any) -> List[Dict[str, Any]]:
-    """What is shown of an election, in its order: its terms, or its events behind what was missed of them."""
-    if isinstance(found, list):
-        return as_dicts(found)[::-1]
-    known = as_dict(found)
-    missed = {name: known[name] for name in ("missed", "anew") if known.get(name)}
-    return [*[missed] * bool(missed), *as_dicts(known.get("events"))]
+    def _fresh(self, election: str, found: Any) -> List[Dict[str, Any]]:
+        """What is shown of an election, in its order: its terms, as far as they have changed, or its events, which are all new,
+        behind what was missed of them."""
+        if isinstance(found, list):
+            return [term for term in as_dicts(found)[::-1] if not self._reader.knows(election, term)]
+        known = as_dict(found)
+        missed = {name: known[name] for name in ("missed", "anew") if known.get(name)}
+        return [*[missed] * bool(missed), *as_dicts(known.get("events"))]
 
 
 def _written(stream: Any, text: str) -> str:

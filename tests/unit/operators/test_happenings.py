@@ -151,3 +151,44 @@ def test_who_looks_on_by_a_number_goes_on_when_that_log_is_made_anew():
     reader.saw(of_two("7f.3").document)
     outcome = of_two("7f.3", reader, orders=answer(2, 0x9A))
     assert list(outcome.document["elections"]) == ["orders"] and outcome.document["elections"]["orders"]["anew"]
+
+
+def followed(*answers, now=NOW, as_json=True, **given):
+    """The lines that somebody who looks on sees, of these answers one after the other; 60 s pass between two."""
+    given, stream, left, times = {"follow": True, **given}, io.StringIO(), list(answers), [now]
+
+    def ask(reader):
+        times[0] += 60
+        return happenings.events({"orders": left.pop(0)}, PLAIN, given, times[0], reader)
+
+    def pause(seconds):
+        if not left:
+            raise KeyboardInterrupt
+
+    live.run(ask, given, as_json, stream, pause)
+    return [json.loads(line) for line in stream.getvalue().splitlines()] if as_json else stream.getvalue().splitlines()
+
+
+NO_LOG = {"ok": True, **journal.document(0, b"")}
+
+
+def test_a_log_that_is_gone_is_told_once_when_there_is_one_again():
+    lines = followed(answer(2), NO_LOG, NO_LOG, answer(1, 0x9A), as_json=False)
+    assert sum("made anew" in line for line in lines) == 1 and "made anew" in lines[-3]
+    lines = followed(NO_LOG, NO_LOG, NO_LOG, since="7f.3", as_json=False)
+    assert sum("made anew" in line for line in lines) == 1
+
+
+def test_two_gaps_of_the_same_size_are_two():
+    lines = followed(answer(2), answer(60, first=30), answer(90, first=88))
+    assert [one for one in lines if "missed" in one] == [{"election": "orders", "missed": 27}] * 2
+    anew = followed(answer(2), answer(1, 0x9A), answer(1, 0x9B))
+    assert [one for one in anew if "anew" in one] == [{"election": "orders", "anew": True}] * 2
+
+
+def test_who_follows_is_shown_what_is_noted_late_however_long_ago_it_happened():
+    before = json.loads(json.dumps(answer(2)))
+    for one in before["events"]:
+        one["time"] = NOW + 50
+    late = {**before, "next": 4, "events": [*before["events"], {**before["events"][0], "counter": 3, "time": NOW - 4000}]}
+    assert [one["counter"] for one in followed(before, late, since="5m")] == [1, 2, 3]
