@@ -355,6 +355,9 @@ MAIN_OPTIONS = _table(MainOptions, MAIN)
 ELECTION_OPTIONS = _table(ElectionOptions, ELECTION + NAME)
 OPTIONS = (*MAIN_OPTIONS.values(), *ELECTION_OPTIONS.values())
 
+CHECKS = ("health", "fit")
+"""The options that are checks, as checks/parse.py reads them: each may have a secret in its URL, or a command."""
+
 
 def of_section(section: str) -> Dict[str, Option]:
     """The options of a section, such as "election:orders", by name."""

@@ -11,7 +11,7 @@ import difflib
 import re
 from typing import Iterable, List, Optional
 
-from supervisor_zkelect.config.options import ELECTION_OPTIONS, MAIN_OPTIONS
+from supervisor_zkelect.config.options import CHECKS, ELECTION_OPTIONS, MAIN_OPTIONS
 from supervisor_zkelect.config.values import shown
 from supervisor_zkelect.core import untrusted
 
@@ -48,7 +48,7 @@ def masked(name: str, value: str) -> str:
     if option is not None and option.type == "command":
         return value.split(" ")[0] + (" …" if " " in value else "")
     value = re.sub(r"(://)?[^\n]*@", r"\1***@", value, count=1) if "://" in value else value
-    return re.sub(r"\?.*", "?…", value, count=1) if option and option.name == "health" else value
+    return re.sub(r"\?.*", "?…", value, count=1) if option and option.name in CHECKS else value
 
 
 def closest(word: str, words: List[str], cutoff: float = 0.6) -> Optional[str]:

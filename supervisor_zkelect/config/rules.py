@@ -13,7 +13,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tu
 
 from supervisor_zkelect.checks.parse import parse
 from supervisor_zkelect.config import shellwords, values
-from supervisor_zkelect.config.options import ELECTION, Option
+from supervisor_zkelect.config.options import CHECKS, ELECTION, Option
 from supervisor_zkelect.config.source import Section
 from supervisor_zkelect.config.values import Secret
 from supervisor_zkelect.core import lease, places, room, untrusted
@@ -259,7 +259,7 @@ def _check_commands(section: Section) -> None:
         except ValueError:
             continue
         kind, _, rest = text.partition(":")
-        if kind.lower() == "exec" and name in ("health", "fit"):
+        if kind.lower() == "exec" and name in CHECKS:
             text = rest
         elif option.type != "command":
             continue

@@ -193,6 +193,10 @@ def test_secrets_come_from_variables_and_files_and_are_never_shown(load, tmp_pat
     ("geheim", ""),
     ("", "health = ftp://u:geheim@h/"),
     ("", "health = http://h:x/?token=geheim"),
+    ("", "fit = http://h:x/?token=geheim"),
+    ("", "fit = ftp://u:geheim@h/"),
+    ("", "fti = http://h:99999/?key=geheim"),
+    ("", "fit = exec:"  "check geheim 'x"),
 ])
 def test_no_problem_shows_a_secret(load, main, election):
     with pytest.raises(ConfigError) as caught:
