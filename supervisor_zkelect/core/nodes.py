@@ -19,6 +19,9 @@ LONGEST_TEXT = 300
 MOST_TAGS, LONGEST_TAG = 16, 64
 """Tags of a node, and characters of a key or a value."""
 
+TAG = "KEY:VALUE, or KEY for any value"
+"""How a tag is named whose nodes are meant."""
+
 _MOST_FIELDS, _LONGEST_WORD = 40, 120
 """Fields of an object in an entry that are read, and characters of a name or a value in it."""
 
@@ -222,3 +225,22 @@ def _row(one: Seen, holder: str, address: str, ordered: str, stamp: Sequence[int
     # What it tells of is when it became what it was.
     since = None if role == "gone" else entry.since or None
     return NodeRow(one.name, role, since, where, one.place, "; ".join(filter(None, notes)))
+
+
+class Tag(NamedTuple):
+    """A tag that nodes may have. value: None for any."""
+
+    key: str
+    value: Optional[str] = None
+
+    def on(self, tags: Mapping[str, Any]) -> bool:
+        """Whether a node with these tags has it."""
+        return self.key in tags and self.value in (None, tags[self.key])
+
+
+def tag(text: str) -> Tag:
+    """The tag that is meant by KEY:VALUE, or by KEY. Raises ValueError, which says what to write."""
+    key, colon, value = (part.strip() for part in text.partition(":"))
+    if not key:
+        raise ValueError(f"{text}: write {TAG}")
+    return Tag(key, value if colon else None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, List, Mapping, Sequence
 
+from supervisor_zkelect.core import nodes
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import table, times, unread
 from supervisor_zkelect.operators.outcome import DONE, USAGE, VERSION, CommandOutcome, failure
@@ -33,9 +34,10 @@ def listed(
     """All nodes of elections, in one table. answers: by election. given: `tag`, for the nodes that have it. now: seconds since
     1970, 0 for now."""
     now, tag = now or time.time(), str(given.get("tag") or "")
-    key, colon, value = (part.strip() for part in tag.partition(":"))
-    if tag and not key:
-        return failure(USAGE, f"--tag {tag}: write KEY:VALUE, or KEY for any value")
+    try:
+        meant = nodes.tag(tag) if tag else None
+    except ValueError as error:
+        return failure(USAGE, f"--tag {error}")
     refused = unread.refusal(answers)
     if refused:
         return refused
@@ -44,8 +46,8 @@ def listed(
     said: List[str] = []
     for name, answer in unread.readable(answers).items():
         found = as_dicts(answer.get("nodes"))
-        if tag:
-            found = [one for one in found if _has(as_dict(one.get("tags")), key, value, bool(colon))]
+        if meant is not None:
+            found = [one for one in found if meant.on(as_dict(one.get("tags")))]
         document["elections"][name] = {
             "nodes": found, **{part: answer.get(part) for part in ("address", "coming", "trouble", "changed", "paused")},
             "left_out": answer.get("left_out") or 0,
@@ -63,14 +65,10 @@ def listed(
         if row[-1] and row[-1] not in line:
             said += table.wrapped(f"{row[0]} {row[1]}: {row[-1]}", screen.width)
     if tag and not rows:
-        said.append(f"no node has the tag {printable(tag)}; write KEY:VALUE, or KEY for any value")
+        said.append(f"no node has the tag {printable(tag)}; write {nodes.TAG}")
     if len(answers) == 1:
         said += _changed(next(iter(answers.values())), now)
     return unread.beside(CommandOutcome(DONE, (*lines, *said), document), answers, screen)
-
-
-def _has(tags: Dict[str, Any], key: str, value: str, valued: bool) -> bool:
-    return key in tags and (not valued or tags[key] == value)
 
 
 def _row(election: str, one: Dict[str, Any], now: float) -> List[str]:

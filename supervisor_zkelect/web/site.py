@@ -6,6 +6,7 @@ import math
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Protocol, Tuple
 from urllib.parse import parse_qs, unquote
 
+from supervisor_zkelect.core import nodes
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.web import answers, hosts
 from supervisor_zkelect.web.answers import Answer
@@ -186,6 +187,11 @@ class Site:
 
     def _status(self, asked: Asked) -> Answer:
         document = {"v": answers.VERSION, **self._node.status()}
+        if asked.query.get("tag"):
+            try:
+                document["elections"] = _tagged(document["elections"], nodes.tag(asked.query["tag"]))
+            except ValueError as error:
+                return answers.refusal(400, f"tag={printable(str(error), _LONGEST)}")
 
         def made() -> Answer:
             return Answer(200, self._encoder.encode(document) + b"\n")
@@ -197,7 +203,10 @@ class Site:
         if asked.election and not election:
             return self._unknown(asked)
         status = self._node.status()
-        limit = int(asked.query["limit"]) if asked.query.get("limit", "").isdecimal() else None
+        said = asked.query.get("limit")
+        if said is not None and not (said.isascii() and said.isdecimal() and len(said) < 10):
+            return answers.refusal(400, f"limit={printable(said, _LONGEST)} is not a number of terms")
+        limit = None if said is None else int(said)
         told = {
             name: found["terms"][:limit] for name, found in status["elections"].items() if not asked.election or name == election
         }
@@ -214,6 +223,14 @@ class Site:
                 return answers.refusal(501, f"metrics need a package: {remedy} ({error})")
 
         return Answer(200, made=made)
+
+
+def _tagged(elections: Dict[str, Any], tag: nodes.Tag) -> Dict[str, Any]:
+    """The same with the nodes only that have this tag."""
+    return {
+        name: {**found, "nodes": [one for one in found.get("nodes", []) if tag.on(one.get("tags") or {})]}
+        for name, found in elections.items()
+    }
 
 
 def _word(verdict: Verdict) -> str:

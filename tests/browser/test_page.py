@@ -199,6 +199,15 @@ def test_the_same_trouble_of_many_elections_is_told_once(visit):
     assert problems(page) == [("one, two, three and 2 more", "c is gone", "if it is gone for good: zkelect forget c")]
 
 
+def test_a_node_in_maintenance_that_is_switched_off_is_no_problem(visit):
+    """To forget it would end its maintenance."""
+    found = pair()
+    off = documents.node("c", "gone", None, None, live=False, note="in maintenance by anna@desk: new disk; was standby")
+    found["elections"]["orders"]["nodes"].append(off)
+    page = visit(found)
+    assert problems(page) == [] and "in maintenance by anna@desk" in told(page, "tbody tr")[-1]
+
+
 def test_a_primary_by_the_ack_whose_record_says_no_is_grave_once_that_lasts(visit, server):
     found = pair()
     found["elections"]["orders"]["here"].update(primary=False, why="the guard is silent")

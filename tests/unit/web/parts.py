@@ -30,6 +30,7 @@ class Node:
         self.verdicts = dict.fromkeys(self.elections, PRIMARY)
         self.standbys = dict.fromkeys(self.elections, "")
         self.age = 0.0
+        self.nodes = []
 
     @property
     def only(self):
@@ -54,7 +55,7 @@ class Node:
         return {
             "node": self.name, "version": "1", "now": 1, "age": self.age, "zookeeper": {"connected": True, "since": 1, "trouble": ""},
             "elections": {
-                name: {"address": "a:80", "terms": [{"token": 7}, {"token": 6}], "here": self.verdicts[name].document()}
+                name: {"address": "a:80", "nodes": self.nodes, "terms": [{"token": 7}, {"token": 6}], "here": self.verdicts[name].document()}
                 for name in self.elections
             },
         }

@@ -1,5 +1,7 @@
 """What is answered to each path, by a real server."""
 
+from urllib.parse import quote
+
 import pytest
 
 from tests.unit.web.parts import OTHER, PRIMARY, Node, Served
@@ -72,6 +74,22 @@ def test_status_and_history_tell_the_picture(served):
     assert [one["token"] for one in served.ask("/history")[2]["elections"]["orders"]] == [7, 6]
     assert [one["token"] for one in served.ask("/history/orders?limit=1")[2]["elections"]["orders"]] == [7]
     assert served.ask("/history/other")[0] == 404
+
+
+def test_status_tells_of_the_nodes_that_have_a_tag(served):
+    def names(query):
+        return [one["node"] for one in served.ask(f"/status{query}")[2]["elections"]["orders"]["nodes"]]
+
+    served.node.nodes = [{"node": "a", "tags": {"zone": "1"}}, {"node": "b", "tags": {"zone": "2"}}, {"node": "c", "tags": None}]
+    assert [names(one) for one in ("", "?tag=zone:2", "?tag=zone", "?tag=rack")] == [["a", "b", "c"], ["b"], ["a", "b"], []]
+    status, _, body = served.ask("/status?tag=:2")
+    assert status == 400 and "KEY:VALUE" in body["error"]
+
+
+@pytest.mark.parametrize("limit", ["x", "-1", "1e3", "\u0661", "9" * 20])
+def test_a_limit_that_is_none_is_refused(served, limit):
+    status, _, body = served.ask("/history?limit=" + quote(limit))
+    assert status == 400 and "is not a number of terms" in body["error"]
 
 
 def test_head_has_the_headers_of_get_and_no_body(served):
