@@ -15,9 +15,10 @@ import time
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 from urllib.parse import urlsplit
 
+from supervisor_zkelect.core.roles import DEMOTING
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import show, waiting
-from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, CommandOutcome, failure
+from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNDER_WAY, UNKNOWN, USAGE, CommandOutcome, failure
 from supervisor_zkelect.operators.progress import NONE, Progress
 from supervisor_zkelect.operators.reader import Reader
 from supervisor_zkelect.operators.table import PLAIN, Screen
@@ -166,6 +167,8 @@ def _one_after_the_other(
                 ticket = call("zkelect.request", verb.name, name, json.dumps(said))
                 until = max(deadline, time.monotonic() + ANSWER_TIME)
                 answers[name] = _answer(call, verb.name, ticket, until, timeout, progress)
+                if verb.name == "resign" and answers[name].get("exit") == UNKNOWN:
+                    answers[name] = _resigning(call, name) or answers[name]
         except SupervisordError as error:
             if len(names) == 1:
                 raise
@@ -176,6 +179,15 @@ def _one_after_the_other(
         if answers[name].get("exit") == INTERRUPTED:
             break
     return waiting.with_all(answers, names)
+
+
+def _resigning(call: Call, election: str) -> Optional[Dict[str, Any]]:
+    """The answer to who has waited for long enough for a resignation that has begun; None where it is not known to have."""
+    view = _view(call, REFRESH_TIME)
+    if not view.known or view.role(election) != DEMOTING:
+        return None
+    text = "under way: this node is stopping still, and does not lead then; see zkelect list"
+    return {"ok": False, "exit": UNDER_WAY, "text": text}
 
 
 def _of_those_who_know(answers: Dict[str, Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from typing import Any, Callable, Collection, Dict, Optional, Sequence
+from typing import Any, Callable, Collection, Dict, NoReturn, Optional, Sequence
 
 from supervisor_zkelect import __version__
 from supervisor_zkelect.core.untrusted import printable
@@ -23,10 +23,12 @@ _STATUSES = f"exit status: {MEANINGS}"
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line. commands: the names of those that follow. status: to exit with then."""
+    """Says what is wrong in one line. commands: the names of those that follow. status: to exit with then. output: what the line
+    begins with on standard output, where a program reads that; "" where it is not to stand there."""
 
     commands: Collection[str] = ()
     status = USAGE
+    output = ""
 
     def __init__(self, **more: Any) -> None:
         # The beginning of a word is another word as often as not: `--node b` would be `--node-is-dead b` for resume.
@@ -42,14 +44,20 @@ class _Parser(argparse.ArgumentParser):
         if re.match(r"argument what: invalid choice|the following arguments are required: what", message):
             message = "say first on or off"
         see = " See" if message.endswith("?") else "; see"
-        raise Trouble(self.status, f"{message}{see} {self.prog} --help")
+        self.refuse(f"{message}{see} {self.prog} --help")
+
+    def refuse(self, text: str) -> NoReturn:
+        if self.output:
+            print(self.output + printable(text))
+        raise Trouble(self.status, text)
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """What is one word too many is one of the command, whose help tells which there are."""
         found, left = self.parse_known_args(args, namespace)
         if left:
             of = f"{self.prog} {found.name}" if getattr(found, "name", None) else self.prog
-            raise Trouble(getattr(found, "misused", USAGE), f"unrecognized arguments: {' '.join(left)}; see {of} --help")
+            command = getattr(found, "parser", self)
+            command.refuse(f"unrecognized arguments: {' '.join(left)}; see {of} --help")
         return found
 
 
@@ -127,10 +135,7 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(command=function)
         return command
 
-    listen = add("listen", _listen, "be the event listener; supervisord runs this", [])
-    listen.add_argument(
-        "-c", "--configuration", metavar="FILE", default=argparse.SUPPRESS, help="the file with [zkelect]"
-    )
+    add("listen", _listen, "be the event listener; supervisord runs this", [_file_word()])
     # For --help only: command.py does not come here with it.
     add("run", _misplaced_run, "`zkelect run -- COMMAND`: start COMMAND under this node's lease, or not at all", [])
     for verb in VERBS.values():
@@ -162,8 +167,19 @@ def connection_words() -> argparse.ArgumentParser:
     )
     where.add_argument("--password-file", metavar="FILE", help="file with that password in its first line")
     where.add_argument("--supervisor-conf", metavar="FILE", help="a supervisord.conf with [supervisorctl]")
-    where.add_argument("-c", "--configuration", metavar="FILE", help="the file with [zkelect]")
+    _add_file(where)
     return connection
+
+
+def _file_word() -> argparse.ArgumentParser:
+    """The option that names the file, for commands that need nothing else to find supervisord."""
+    parser = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    _add_file(parser)
+    return parser
+
+
+def _add_file(parser: Any) -> None:
+    parser.add_argument("-c", "--configuration", metavar="FILE", help="the file with [zkelect]")
 
 
 def _output_words() -> argparse.ArgumentParser:
@@ -221,7 +237,7 @@ def _add_primary(add: Any) -> None:
 def _add_http(add: Any) -> None:
     text = "answer load balancers, monitors and browsers; supervisord runs this"
     epilog = "exit status: 0 done; 1 it does not answer, or cannot listen; 2 wrong command or configuration"
-    command = add("http", _http, text, epilog=epilog)
+    command = add("http", _http, text, [_file_word()], epilog)
     other = command.add_mutually_exclusive_group()
     other.add_argument("--check", dest="asks", action="store_true", help="ask the one that runs, and tell whether it answers")
     other.add_argument(
@@ -237,8 +253,8 @@ def _add_monitor(add: Any) -> None:
     command = add(
         "monitor", _monitor, text, [connection_words()], f"exit status: {monitor.EXITS}", conflict_handler="resolve"
     )
-    command.status = monitor.UNKNOWN
-    command.set_defaults(misused=monitor.UNKNOWN)
+    command.status, command.output = monitor.UNKNOWN, monitor.begins(monitor.UNKNOWN)
+    command.set_defaults(parser=command)
     command.add_argument("election", nargs="?", metavar="ELECTION", type=_filled, help="by default all elections")
     for words, default, word in ((("-w", "--warning"), 1, "WARNING"), (("-c", "--critical"), 0, "CRITICAL")):
         told = f"{word} where fewer nodes than that stand by; by default {default}"
@@ -365,6 +381,8 @@ def _check(arguments: argparse.Namespace) -> int:
         raise Trouble(USAGE, f"{afar[0]} works only with --cluster")
     if not hasattr(arguments, "configuration") or arguments.cluster:
         return _operate(arguments)
+    if arguments.timeout is not None:
+        raise Trouble(USAGE, "--wait counts without -c FILE only, or with --cluster; leave one of them out")
     from supervisor_zkelect.operators import check, table
 
     outcome, width = check.run(arguments), streams.columns(sys.stdout)

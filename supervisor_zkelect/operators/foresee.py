@@ -99,6 +99,8 @@ def simulate(answers: Mapping[str, Dict[str, Any]], screen: Screen, given: Mappi
     fault, term = given.get("fault"), given.get("term")
     if bool(fault) == bool(term):
         return failure(USAGE, f"say --fault {'|'.join(FAULTS)}, or --term TOKEN for what happened in a past term")
+    if term and given.get("node"):
+        return failure(USAGE, "--term and --node exclude each other; give one of them")
     if fault and fault not in FAULTS:
         return failure(USAGE, f"--fault {fault} is no fault; there are: {', '.join(FAULTS)}")
     if term and not str(term).isdecimal():

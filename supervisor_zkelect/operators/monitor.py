@@ -157,7 +157,12 @@ def line(found: Sequence[PluginResult]) -> Tuple[int, str]:
         texts.append(cut(one.text, _LONGEST))
     text = "; ".join(texts) or "there is no election"
     data = [part for one in found for part in one.data] if len(found) <= _MOST else _totals(found)
-    return status, f"ZKELECT {_WORDS[status]} - {text}" + (f" | {' '.join(data)}" if data else "")
+    return status, begins(status) + text + (f" | {' '.join(data)}" if data else "")
+
+
+def begins(status: int) -> str:
+    """What the line begins with."""
+    return f"ZKELECT {_WORDS[status]} - "
 
 
 def _totals(found: Sequence[PluginResult]) -> List[str]:

@@ -268,7 +268,8 @@ _ROWS = (
         ),
         statuses={
             DONE: "another node is primary", NOT_PRIMARY: "this node does not lead",
-            ERROR: "refused, or nobody has taken over yet: the answer says why", UNKNOWN: "the outcome is unknown", **_GOES_ON,
+            ERROR: "refused, or nobody has taken over yet: the answer says why", UNKNOWN: "the outcome is unknown",
+            UNDER_WAY: "the waiting ended, and this node is stopping still", **_GOES_ON,
         },
     ),
     Verb(

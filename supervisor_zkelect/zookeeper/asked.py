@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Mapping, Tuple
 
 from supervisor_zkelect.core import control, untrusted
 from supervisor_zkelect.zookeeper import pause_giving
-from supervisor_zkelect.zookeeper.given import CANCELLED, Given
+from supervisor_zkelect.zookeeper.given import Given
 
 Arguments = Mapping[str, Any]
 """What was said with a verb, by the names that operators/verbs.py gives to its options."""
@@ -25,8 +25,12 @@ def given(verb: str, arguments: Arguments, own: str = "") -> Given:
         raise NoOrder("the name of the node, or a time, is none")
     if any(arguments.get(name) == "" for name in ("node", "to", "dead")):
         raise NoOrder("the name of the node is empty; give one, or leave it out")
-    if kind in CANCELLED and arguments.get("dry") is True:
-        raise NoOrder("--cancel and --dry-run exclude each other; give one of them")
+    apart, others = _APART.get(kind, ("", {}))
+    beside = next((word for name, word in others.items() if arguments.get(name) not in (None, False)), "")
+    if beside:
+        raise NoOrder(f"{apart} and {beside} exclude each other; give one of them")
+    if kind == pause_giving.RESUME and node:
+        raise NoOrder("--node-is-dead counts with --force only; add that, or leave it out")
     if due is not None and seconds is not None:
         raise NoOrder("--at and --in exclude each other; give one of them")
     if not node and kind in ("maintenance on", "maintenance off", "forget"):
@@ -76,6 +80,16 @@ def _forget(arguments: Arguments, own: str) -> Tuple[str, Any, Any]:
 _KINDS: Dict[str, Callable[[Arguments, str], Tuple[str, Any, Any]]] = {
     "maintenance": _maintenance, "switchover": _switchover, "restart": _restart, "pause": _pause,
     "resume": _resume, "orders": _orders, "forget": _forget,
+}
+
+_TIMES = {"at": "--at", "in": "--in", "for": "--for"}
+
+#: Of some kinds of orders the word by which they are of this kind, and the options that say nothing beside it.
+_APART: Mapping[str, Tuple[str, Mapping[str, str]]] = {
+    "cancel": ("--cancel", {"dry": "--dry-run", "to": "--to", **_TIMES, "force": "--force"}),
+    "cancel restart": ("--cancel", {"dry": "--dry-run", **_TIMES}),
+    "maintenance off": ("off", {**_TIMES, "force": "--force"}),
+    "reset": ("--reset", {"log": "--log"}),
 }
 
 VERBS = tuple(_KINDS)

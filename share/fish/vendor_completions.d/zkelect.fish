@@ -245,7 +245,6 @@ complete -c zkelect -n '__fish_seen_subcommand_from primary' -l json -d 'print o
 complete -c zkelect -n '__fish_seen_subcommand_from primary' -a '(zkelect __complete elections 2>/dev/null)'
 complete -c zkelect -n '__fish_seen_subcommand_from http' -l check -d 'ask the one that runs, and tell whether it answers'
 complete -c zkelect -n '__fish_seen_subcommand_from http' -l hash -x -a '' -d 'print a line for http_password_file; the password is read, and not shown'
-complete -c zkelect -n '__fish_seen_subcommand_from http' -l json -d 'print one JSON document'
 complete -c zkelect -n '__fish_seen_subcommand_from monitor' -s w -l warning -x -a '' -d 'WARNING where fewer nodes than that stand by; by default 1'
 complete -c zkelect -n '__fish_seen_subcommand_from monitor' -s c -l critical -x -a '' -d 'CRITICAL where fewer nodes than that stand by; by default 0'
 complete -c zkelect -n '__fish_seen_subcommand_from monitor' -s t -l timeout -x -a '' -d 'how long the listener has to tell of the cluster; by default 10'

@@ -67,6 +67,23 @@ def test_what_is_taken_back_is_not_only_looked_at(world, run):
     assert world.cluster.control() == before and "switchover" in before
 
 
+@pytest.mark.parametrize("words, told", [
+    (("switchover", "--cancel", "--to", "b"), "--cancel and --to exclude each other"),
+    (("switchover", "--cancel", "--in", "5"), "--cancel and --in exclude each other"),
+    (("switchover", "--cancel", "--force", "--yes"), "--cancel and --force exclude each other"),
+    (("restart", "--cancel", "--at", "2027-01-15T07:30Z"), "--cancel and --at exclude each other"),
+    (("maintenance", "off", "--node", "b", "--for", "2h"), "off and --for exclude each other"),
+    (("maintenance", "off", "--node", "b", "--force"), "off and --force exclude each other"),
+    (("orders", "--log", "--reset", "--yes"), "--reset and --log exclude each other"),
+    (("resume", "--node-is-dead", "a"), "--node-is-dead counts with --force only"),
+])
+def test_what_would_count_for_nothing_is_refused(world, run, words, told):
+    run("switchover", "--to", "c", "--in", "600")
+    before = world.cluster.control()
+    status, _, err = run(*words)
+    assert status == USAGE and told in err and world.cluster.control() == before
+
+
 def test_a_dry_run_says_what_would_happen(world, run):
     status, out, _ = run("switchover", "--dry-run")
     assert status == DONE and "a would stop its service, and b lead then; nothing is ordered" in out and world.cluster.control() == {}

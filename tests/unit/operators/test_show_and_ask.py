@@ -537,6 +537,16 @@ def test_resign_whose_outcome_does_not_come_is_unknown():
     assert outcome.exit == UNKNOWN and "outcome of resign is unknown" in outcome.error
 
 
+def test_a_resignation_that_is_waited_for_no_longer_is_under_way_while_the_node_stops():
+    stops = {**PRIMARY, "role": "demoting", "step": "stopping"}
+    outcome, _ = resign("", {"orders": stops}, timeout=0.05)
+    assert outcome.exit == 7 and "this node is stopping still" in outcome.error
+    for other in ({**PRIMARY, "role": "standby"}, PRIMARY):
+        assert resign("", {"orders": other}, timeout=0.05)[0].exit == UNKNOWN
+    gone, _ = resign(Fault(70, "NOT_RUNNING: the listener that took the request is gone"), {"orders": PRIMARY})
+    assert gone.exit == UNKNOWN
+
+
 def test_a_supervisord_that_is_late_once_is_asked_again():
     replies = [Unreachable("did not answer within 5 s"), json.dumps({"ok": True, "node": "b"})]
 

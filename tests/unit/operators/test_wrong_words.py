@@ -8,8 +8,10 @@ import pytest
 from supervisor.supervisorctl import DefaultControllerPlugin
 
 from supervisor_zkelect.controllerplugin import make_zkelect_controllerplugin
-from supervisor_zkelect.operators import cli
+from supervisor_zkelect.operators import cli, connection, monitor
 from supervisor_zkelect.operators.outcome import DONE, USAGE
+from tests.unit.operators.test_show_and_ask import STANDBY, Peer
+from tests.unit.operators.test_show_and_ask import answer as report
 
 
 def supervisorctl(*words):
@@ -78,3 +80,21 @@ def test_from_any_host_there_is_no_node_to_check_but_a_cluster(words, capsys):
     assert capsys.readouterr().err == f"zkelect: {word} works only with --cluster\n"
     assert cli.main(["check", "--cluster", "--root", "/x"]) == USAGE
     assert "--root works only with --servers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words, told", [
+    (["simulate", "--term", "7", "--node", "c"], "--term and --node exclude each other"),
+    (["check", "-c", "zkelect.conf", "--wait", "5"], "--wait counts without -c FILE only"),
+    (["http", "-s", "http://h:1"], "unrecognized arguments: -s"), (["http", "--password-file", "f"], "unrecognized arguments"),
+])
+def test_an_option_that_would_count_for_nothing_is_refused(words, told, monkeypatch, capsys):
+    monkeypatch.setattr(connection, "caller", lambda arguments: Peer(report({"orders": STANDBY}), {"simulate": {"ok": True}}))
+    assert cli.main(words) == USAGE and told in capsys.readouterr().err
+
+
+def test_a_plugin_says_in_its_line_what_is_wrong_with_its_words(capsys):
+    for words in (["monitor", "-w", "x"], ["monitor", "--nonsense"], ["monitor", ""]):
+        assert cli.main(words) == monitor.UNKNOWN
+        out, err = capsys.readouterr()
+        assert out.startswith("ZKELECT UNKNOWN - ") and len(out.splitlines()) == 1 and err.startswith("zkelect: ")
+    assert cli.main(["role", "--nonsense"]) == USAGE and not capsys.readouterr().out
