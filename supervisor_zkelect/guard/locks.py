@@ -70,7 +70,7 @@ def name_of(folder: str, whose: str) -> bytes:
 
 def claim(folder: str, whose: str) -> tuple[bool, Optional[socket.socket]]:
     """Take the name: whether no other process of this user or of root has it, and the listening socket that holds it, None
-    where a stranger does. Raises OSError."""
+    where a stranger does; where another process has it a connection to that, which ends with it. Raises OSError."""
     import socket
 
     door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -81,10 +81,19 @@ def claim(folder: str, whose: str) -> tuple[bool, Optional[socket.socket]]:
     except OSError:
         door.close()
     link = reach(folder, whose)
-    if link is None:
-        return True, None
-    link.close()
-    return False, None
+    return link is None, link
+
+
+def is_open(link: socket.socket) -> bool:
+    """Whether the process at the other end of a connection is still there, and has not closed it. What it says is left unread."""
+    import socket
+
+    try:
+        return link.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def reach(folder: str, whose: str) -> Optional[socket.socket]:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from supervisor_zkelect.guard import folder as runtime_folder
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
-from supervisor_zkelect.system import files
+from supervisor_zkelect.system import files, reserve
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,8 @@ class MemberFiles:
             self._failing = True
 
     def load(self) -> Tuple[Dict[str, List[proc.Process]], FrozenSet[proc.Process]]:
-        """Those that live, of this supervisord by their group, and of former ones that are dead together."""
+        """Those that live, of this supervisord by their group, and of former ones that are dead together. Raises OSError, and
+        MemoryError, where that may be told a moment later, for want of descriptors or memory now."""
         own: Dict[str, List[proc.Process]] = {}
         former = set()
         for name in os.listdir(self._folder):
@@ -74,6 +75,7 @@ class MemberFiles:
                 owner, group = record.Owner(*document["owner"]), str(document["group"])
                 found = [proc.find(int(pid), int(start)) for pid, start in document["members"]]
             except (OSError, ValueError, KeyError, TypeError) as error:
+                reserve.unless_short(error)
                 log.warning("%s: cannot read it: %r", os.path.join(self._folder, name), error)
                 continue
             living = [one for one in found if one is not None]

@@ -41,10 +41,16 @@ def take(folder: str) -> Optional[Place]:
             raise OSError(errno.EACCES, trouble)
         lock = locks.take(os.path.join(folder, record.GUARD_LOCK))
         if lock >= 0:
-            free, name = locks.claim(folder, locks.GUARD)
+            try:
+                free, name = locks.claim(folder, locks.GUARD)
+            except OSError:
+                os.close(lock)
+                raise
             if free:
                 return Place(lock, name)
             os.close(lock)
+            if name is not None:
+                name.close()
         if now() > until:
             return None
         pause(PACE)

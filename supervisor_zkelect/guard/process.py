@@ -232,12 +232,18 @@ class GuardProgram:
 
     def open_door(self, folder: str) -> None:
         fresh = door.make(folder)
-        self.upkeep.door_is = os.lstat(os.path.join(folder, record.SOCKET))
+        try:
+            self.conversation.door.listen(fresh)
+            # Not before it is open: the upkeep makes none while this one is in place.
+            self.upkeep.door_is = os.lstat(os.path.join(folder, record.SOCKET))
+        except BaseException:
+            self.conversation.door.leave(fresh)
+            fresh.close()
+            raise
         former, self.listening = self.listening, fresh
         if former is not None:
             self.conversation.door.leave(former)
             former.close()
-        self.conversation.door.listen(fresh)
 
     # The guard's port (`effects.GuardEffects`)
 
@@ -317,10 +323,12 @@ class GuardProgram:
 
 
 def read_former(folder: str, owner: record.Owner) -> List[record.Entry]:
-    """The entries of a guard that is dead, for the same supervisord."""
+    """The entries of a guard that is dead, for the same supervisord. Raises OSError, and MemoryError, where they may be read a
+    moment later, for want of descriptors or memory now."""
     try:
         return record.read(folder, owner)
     except record.RecordError as error:
+        reserve.unless_short(error)
         log.info("no earlier record to take over: %s", error)
         return []
 
@@ -380,7 +388,11 @@ def main(words: List[str]) -> int:
         return 1
     _stay_in_memory()
     credentials = os.environ.get("SUPERVISOR_USERNAME"), os.environ.get("SUPERVISOR_PASSWORD")
-    process = GuardProgram(terms, credentials, mine, alone=True)
+    try:
+        process = GuardProgram(terms, credentials, mine, alone=True)
+    except (OSError, MemoryError) as error:
+        print(f"no guard yet: {error}", file=sys.stderr)
+        return 1
     handler.otherwise = process.kept_log.say
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, process.end_when_possible)

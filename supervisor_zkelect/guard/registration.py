@@ -16,7 +16,7 @@ from typing import Callable, Dict, Tuple
 
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
-from supervisor_zkelect.system import files
+from supervisor_zkelect.system import files, reserve
 
 try:
     # What CPython's hashlib is made of; the module itself imports OpenSSL, of which nothing here is used.
@@ -63,7 +63,8 @@ def read(folder: str) -> bytes:
 
 
 class Key:
-    """The key of a guard, which keeps it in the folder; as long as that cannot be written, in memory. trouble: why it cannot."""
+    """The key of a guard, which keeps it in the folder; as long as that cannot be written, in memory. trouble: why it cannot.
+    Raises OSError where one that is there cannot be read just now."""
 
     def __init__(self, folder: str) -> None:
         self.trouble = ""
@@ -71,6 +72,7 @@ class Key:
         try:
             self.put_back(folder)
         except OSError as error:
+            reserve.unless_short(error)
             self.trouble = f"{os.path.join(folder, record.KEY)}: {error.strerror}"
 
     def secret(self, group: str, uid: int) -> str:

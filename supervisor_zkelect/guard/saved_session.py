@@ -95,8 +95,7 @@ def load_surely(folder: str) -> Optional[Saved]:
         owner = record.Owner(boot, namespace, int(pid), int(start))
         return Saved(int(number), password, float(timeout), owner, node, servers, elections, tick)
     except record.RecordError as error:
-        if isinstance(error.__cause__, OSError) and reserve.short(error.__cause__):
-            raise error.__cause__ from None
+        reserve.unless_short(error)
         return None
     except (ValueError, TypeError):
         return None

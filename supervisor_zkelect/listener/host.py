@@ -24,7 +24,7 @@ from supervisor_zkelect.listener.workers import SerialExecutor
 from supervisor_zkelect.processes import execution, proc
 from supervisor_zkelect.processes.census import SupervisordIdentity
 from supervisor_zkelect.supervisord.client import Supervisord
-from supervisor_zkelect.system import clock
+from supervisor_zkelect.system import clock, reserve
 from supervisor_zkelect.system.workers import Workers
 from supervisor_zkelect.zookeeper import session
 
@@ -72,6 +72,8 @@ class Host:
         self._folder = record.make_folder(self._url, self.supervisord_uid)
         self._lock = -1
         self._name: Optional[socket.socket] = None
+        #: a connection to another listener that has this name
+        self._other: Optional[socket.socket] = None
         self._store: Optional[saved_session.Store] = None
         self._touched_at = clock.now()
         self._elections = Workers(ELECTION_THREADS, "zkelect-elections")
@@ -129,7 +131,11 @@ class Host:
     def take_lock(self) -> bool:
         """Take the session's lock. False while somebody else has it."""
         if self._name is None:
-            free, self._name = locks.claim(self._folder, locks.LISTENER)
+            # Each connection takes a place at the other's door, which it never empties, and a full one keeps nobody out.
+            if self._other is not None and locks.is_open(self._other):
+                return False
+            free, link = locks.claim(self._folder, locks.LISTENER)
+            self._name, self._other = (link, None) if free else (None, link)
             if not free:
                 return False
         if record.unusable(self._folder):
@@ -147,13 +153,22 @@ class Host:
         return self._store
 
     def saved(self) -> Optional[saved_session.Saved]:
-        """The session that was saved; None when there is none that can be read."""
-        former = saved_session.load(self._folder)
+        """The session that was saved; None when there is none that can be read. Raises OSError, and MemoryError, where it may be
+        read a moment later."""
+        former = self._load()
         if former is None:
             # Somebody may have removed it, which the guard has not seen yet.
             link.have_folder_kept(self._folder)
-            former = saved_session.load(self._folder)
+            former = self._load()
         return former
+
+    def _load(self) -> Optional[saved_session.Saved]:
+        try:
+            return saved_session.load_surely(self._folder)
+        except (OSError, MemoryError):
+            # Without it the term of an earlier listener would end.
+            reserve.spend()
+            return saved_session.load_surely(self._folder)
 
     def history_copy(self, election: str) -> HistoryCopy:
         """What this node keeps of an election's terms."""

@@ -331,8 +331,11 @@ class Census:
             # that was just forked, and an empty one may be that of a process within execve(2), for a moment.
             empty = self._empty[process.identity] = self._empty.get(process.identity, 0) + (length == 0)
             fork = process.unexecuted and self._child(process) or process in look.forks
-            # One whose users are not known is on its way out, or is read again.
-            if (length != 0 or empty >= EMPTY) and not fork and (origin.users or not origin.group):
+            # One whose users are not known is on its way out, or is read again; so is one whose secret cannot be judged yet.
+            known = not origin.group or origin.users and (
+                not told.get(_SECRET) or any(self._secrets(origin.group, uid) for uid in origin.users)
+            )
+            if (length != 0 or empty >= EMPTY) and not fork and known:
                 self._origins[process.identity] = origin
         return origin
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 from typing import Callable, Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import quote
+
+from supervisor_zkelect.system import reserve
 
 
 class Cgroups:
@@ -176,15 +179,17 @@ def made(beginning: str) -> Dict[str, str]:
     """The cgroups whose folders' names begin so: each folder, and the rest of its name.
 
     Wherever they are, since a supervisord may be started again in another place than before. Only those that this user
-    has made: whoever owns a cgroup may move others in and out.
+    has made: whoever owns a cgroup may move others in and out. Raises OSError, and MemoryError, for want of descriptors or
+    memory: what was not seen for that may be there.
     """
     found = {}
     try:
         points = seen("")[1]
-    except OSError:
+    except OSError as error:
+        reserve.unless_short(error)
         return {}
     for point in points:
-        for folder, names, _ in os.walk(point):
+        for folder, names, _ in os.walk(point, onerror=reserve.unless_short):
             for name in filter(lambda name: name.startswith(beginning), names):
                 path = os.path.join(folder, name)
                 try:
@@ -199,38 +204,45 @@ def find(pid: Optional[int], name: str, made: Sequence[str] = ()) -> Optional[Cg
     """Cgroups beside those of process `pid`, else below the mount's root; None where nothing can be made.
 
     pid: of the supervisord; None when it is dead, so that nothing is made. name: of the folder for them all; the same for
-    the same supervisord. made: folders of this name that are there already.
+    the same supervisord. made: folders of this name that are there already. Raises as `made` does.
     """
     try:
         places, points = seen(own(pid)) if pid is not None else ([], [])
-    except OSError:
+    except OSError as error:
+        reserve.unless_short(error)
         places, points = [], []
     for base in [*made, *(os.path.join(root, name) for root in places + points)]:
         try:
             os.makedirs(base, exist_ok=True)
             if os.access(os.path.join(base, "cgroup.procs"), os.W_OK):
                 return Cgroups(base)
-        except OSError:
-            continue
+        except OSError as error:
+            reserve.unless_short(error)
     return None
 
 
 def own(pid: int) -> str:
     """The cgroup of a process, as the kernel names it; "" where there is no cgroup v2. Raises OSError."""
-    with open(f"/proc/{pid}/cgroup") as file:
-        return next((line[3:].strip() for line in file if line.startswith("0::")), "")
+    with open(f"/proc/{pid}/cgroup", "rb") as file:
+        return next((os.fsdecode(line[3:].strip()) for line in file if line.startswith(b"0::")), "")
 
 
 def seen(cgroup: str) -> Tuple[List[str], List[str]]:
     """Folders that show the cgroup, and the roots of all cgroup2 mounts. Raises OSError."""
-    with open("/proc/self/mountinfo") as file:
-        mounts = [line.split(" - ") for line in file]
+    # Any user may mount file systems of his own, below names that are no text.
+    with open("/proc/self/mountinfo", "rb") as file:
+        mounts = [line.split(b" - ") for line in file]
     places, points = [], []
     for before, after in (parts for parts in mounts if len(parts) == 2):
-        if after.split()[0] == "cgroup2":
-            # Fields 4 and 5: what of the file system is mounted, and where (proc(5)), with octal escapes.
-            root, point = (field.encode().decode("unicode_escape") for field in before.split()[3:5])
+        if after.split(b" ")[0] == b"cgroup2":
+            # Fields 4 and 5: what of the file system is mounted, and where (proc(5)).
+            root, point = map(_unescaped, before.split(b" ")[3:5])
             if cgroup.startswith(root.rstrip("/") + "/") or cgroup == root:
                 places.append(os.path.normpath(os.path.join(point, os.path.relpath(cgroup, root))))
             points.append(os.path.normpath(point))
     return places, points
+
+
+def _unescaped(field: bytes) -> str:
+    """A name as the kernel tells it, which writes blanks and backslashes as \\ and three octal digits."""
+    return os.fsdecode(re.sub(rb"\\([0-3][0-7]{2})", lambda found: bytes([int(found[1], 8)]), field))

@@ -68,3 +68,11 @@ def spend() -> None:
 def short(error: BaseException) -> bool:
     """Whether the error is for want of descriptors or memory."""
     return isinstance(error, MemoryError) or isinstance(error, OSError) and error.errno in SHORT
+
+
+def unless_short(error: BaseException) -> None:
+    """Raise the error, or what it comes of, where that is for want of descriptors or memory: what could not be read then may be
+    there."""
+    cause = error.__cause__ or error
+    if short(cause):
+        raise cause from None

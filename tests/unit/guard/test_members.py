@@ -1,5 +1,6 @@
 """What a guard's scans have seen, for the guard that comes after it."""
 
+import errno
 import json
 import os
 import subprocess
@@ -50,6 +51,19 @@ def test_a_file_that_is_none_of_these_costs_the_others_nothing(tmp_path, sleeper
     members.keep("a", frozenset({sleeper.identity}))
     (tmp_path / "members-b").write_text(text)
     assert list(members.load()[0]) == ["a"] and "members-b: cannot read it" in caplog.text
+
+
+@pytest.mark.parametrize("short", [errno.ENFILE, errno.EMFILE, errno.ENOMEM])
+def test_what_cannot_be_read_just_now_is_not_taken_for_nothing(tmp_path, sleeper, short, monkeypatch):
+    members = MemberFiles(str(tmp_path), owner(1, 2))
+    members.keep("a", frozenset({sleeper.identity}))
+
+    def find(pid, start):
+        raise OSError(short, "no more")
+
+    monkeypatch.setattr(proc, "find", find)
+    with pytest.raises(OSError, match="no more"):
+        members.load()
 
 
 def test_what_cannot_be_written_is_told_once_and_read_by_nobody_else(tmp_path, sleeper, caplog):

@@ -1,5 +1,6 @@
 """A guard's process, where little is to be had for it."""
 
+import errno
 import gc
 import os
 import threading
@@ -7,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_zkelect.guard import place, process, record
+from supervisor_zkelect.guard import place, process, protocol, record
 from supervisor_zkelect.processes import cgroup, quick_moves
 
 #: Without which no group is killed.
@@ -122,3 +123,36 @@ def test_a_supervisord_whose_answer_makes_no_sense_tells_nothing_of_the_listener
     for call in made.inbox.take():
         call()
     assert heard == [""]
+
+
+@pytest.mark.parametrize("short", [errno.ENFILE, errno.EMFILE, errno.ENOMEM])
+@pytest.mark.parametrize("what", [record.RECORD, record.KEY])
+def test_a_guard_that_cannot_read_what_the_one_before_it_left_does_not_begin(make, tmp_path, monkeypatch, short, what):
+    """It would take granted groups for such that were never granted, and what it cannot prove for a stranger's."""
+    first = make()
+    first.guard.welcome(protocol.Hello(protocol.VERSION, first.owner, {}, ("", "")), 1, "")
+
+    def failing(opened):
+        def fails(path, *more, **options):
+            if str(path).endswith(f"/{what}"):
+                raise OSError(short, "no more")
+            return opened(path, *more, **options)
+
+        return fails
+
+    monkeypatch.setattr(os, "open", failing(os.open))
+    monkeypatch.setattr(record, "open", failing(open), raising=False)
+    with pytest.raises(OSError, match="no more"):
+        make()
+    monkeypatch.undo()
+
+
+def test_a_door_that_cannot_be_opened_is_made_again(make, tmp_path, monkeypatch):
+    made = make()
+    monkeypatch.setattr(made.conversation.door, "listen", lambda listening: (_ for _ in ()).throw(OSError(errno.ENOMEM, "no more")))
+    with pytest.raises(OSError, match="no more"):
+        made.open_door(str(tmp_path))
+    assert made.listening is None
+    monkeypatch.undo()
+    made.keep_folder()
+    assert made.listening is not None

@@ -88,6 +88,15 @@ def test_the_name_alone_is_none(start, variables):
     assert one.pid not in pids(found.living) and one.pid in found.unsure
 
 
+def test_what_a_secret_proves_is_told_once_the_key_is_known(start):
+    """A guard that could not read its key at first takes no process for a stranger for ever."""
+    one, key = start(ZKELECT_SECRET=own_secret()), [b""]
+    seen = watching(secrets=lambda group, uid: registration.secrets_of(key[0])(group, uid))
+    assert one.pid not in pids(find(seen).living)
+    key[0] = KEY
+    assert one.pid in pids(find(seen).living)
+
+
 def test_without_a_key_no_secret_proves_anything(start):
     one = start(ZKELECT_SECRET="")
     found = find(watching(secrets=registration.secrets_of(b"")))
@@ -367,7 +376,17 @@ def test_secrets_differ_by_group_user_and_key():
     assert registration.secrets_of(b"")("a", 0) == ""
 
 
-@pytest.mark.parametrize("trouble", [errno.EMFILE, errno.EIO, errno.ENOMEM])
+@pytest.mark.parametrize("trouble", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_a_key_that_cannot_be_read_for_want_of_anything_is_not_replaced(tmp_path, monkeypatch, trouble):
+    first = registration.Key(str(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(registration.os, "open", failing(trouble))
+        with pytest.raises(OSError, match=os.strerror(trouble)):
+            registration.Key(str(tmp_path))
+    assert registration.read(str(tmp_path)) == first.data
+
+
+@pytest.mark.parametrize("trouble", [errno.EACCES, errno.EIO])
 def test_a_key_that_cannot_be_read_just_now_is_not_replaced(tmp_path, monkeypatch, trouble):
     """All that runs would lose what it proves by that it belongs."""
     first = registration.Key(str(tmp_path))

@@ -1,6 +1,7 @@
 """The cgroups of former instances, whose guards were killed with their supervisords, and moves that are made quick."""
 
 import errno
+import io
 import os
 
 import pytest
@@ -37,6 +38,62 @@ def test_another_users_cgroup_is_none_of_ours_whatever_its_name(tmp_path, monkey
     assert made("zkelect-beef-boot-1-") == {path: "10-20"}
     os.chown(path, 65534, 65534)
     assert made("zkelect-beef-boot-1-") == {}
+
+
+MOUNTS = (
+    b"30 1 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw\n"
+    b"31 1 0:30 / /tmp/\xff\xa0 rw - fuse.\xfe evil\xff rw\n"
+    b"32 1 0:31 /a\\040b\\134 /mnt/c\\040d\xc3\xa4\xff rw - cgroup2 none rw\n"
+)
+
+
+@pytest.fixture
+def kernel(tmp_path, monkeypatch):
+    """What the kernel tells, as the test has it: each file of /proc with its bytes, or with what it raises."""
+    told = {"/proc/self/mountinfo": MOUNTS}
+
+    def opened(path, mode="r", **more):
+        found = told.get(path)
+        if isinstance(found, Exception):
+            raise found
+        if found is None:
+            return open(path, mode, **more)
+        return io.BytesIO(found) if "b" in mode else io.TextIOWrapper(io.BytesIO(found), "utf-8")
+
+    monkeypatch.setattr(cgroup, "open", opened, raising=False)
+    return told
+
+
+def test_mounts_whose_names_are_no_text_are_read_and_hide_no_others(kernel):
+    """Any user may mount something below such a name."""
+    assert cgroup.seen("")[1] == ["/sys/fs/cgroup", os.fsdecode(b"/mnt/c d\xc3\xa4\xff")]
+    assert cgroup.seen("/a b\\/x")[0] == ["/sys/fs/cgroup/a b\\/x", os.fsdecode(b"/mnt/c d\xc3\xa4\xff/x")]
+    kernel["/proc/77/cgroup"] = b"1:name=x:/\xfe\n0::/user/\xff\n"
+    assert cgroup.own(77) == os.fsdecode(b"/user/\xff")
+
+
+@pytest.mark.parametrize("short", [errno.ENFILE, errno.EMFILE, errno.ENOMEM])
+def test_what_cannot_be_seen_for_want_of_anything_is_not_taken_for_nothing(tmp_path, kernel, monkeypatch, short):
+    """The hidden member of a group would count as dead."""
+    kernel["/proc/self/mountinfo"] = OSError(short, "no more")
+    for look in (lambda: made("zkelect-"), lambda: find(os.getpid(), "zkelect-beef")):
+        with pytest.raises(OSError, match="no more"):
+            look()
+    kernel["/proc/self/mountinfo"] = OSError(errno.EACCES, "denied")
+    assert made("zkelect-") == {} and find(os.getpid(), "zkelect-beef") is None
+    monkeypatch.setattr(cgroup, "seen", lambda own: ([str(tmp_path)], [str(tmp_path)]))
+
+    def scandir(path):
+        raise OSError(short, "no more")
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(OSError, match="no more"):
+        made("zkelect-")
+    monkeypatch.undo()
+    monkeypatch.setattr(cgroup, "seen", lambda own: ([str(tmp_path)], []))
+    monkeypatch.setattr(os, "makedirs", lambda path, exist_ok: scandir(path))
+    with pytest.raises(OSError, match="no more"):
+        find(os.getpid(), "zkelect-beef")
 
 
 def test_what_lives_in_a_former_instances_cgroup_is_told_and_killed(tmp_path):
