@@ -7,6 +7,7 @@ all its descendants.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import select
@@ -21,6 +22,13 @@ from supervisor_zkelect.system.clock import now
 # With vfork(2) all threads of this process wait for the child's exec, and a disk that hangs could stop the guard on its
 # way to a kill; after a fork only the thread that starts the command waits.
 subprocess._USE_VFORK = False  # type: ignore[attr-defined]  # not in its stub
+
+_STARTER = next((path for path in ("/usr/bin/nice", "/bin/nice") if os.access(path, os.X_OK)), None)
+"""nice(1), which changes nothing here and executes the command. Where that lies on a file system that hangs, execve(2) waits for
+ever, and subprocess for execve(2): the child has executed this one by then, and is killed at its limit like any other."""
+
+_NOT_EXECUTED = {"exit status 127": errno.ENOENT, "exit status 126": errno.EACCES}
+"""How nice(1) ends where it cannot execute the command."""
 
 OUTPUT_LIMIT = 4 * 1024
 """How many bytes of a command's latest output are kept for the reason."""
@@ -73,7 +81,8 @@ def run(argv: Sequence[str], until: float, variables: Optional[Mapping[str, str]
         os.set_blocking(reader, False)
         try:
             child = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer, start_new_session=True,
+                [*([_STARTER, "-n", "0"] if _STARTER else []), *argv], stdin=subprocess.DEVNULL, stdout=writer, stderr=writer,
+                start_new_session=True,
                 env={**_inherited(os.environ), **_given(variables or {})},
             )
         finally:
@@ -87,7 +96,10 @@ def run(argv: Sequence[str], until: float, variables: Optional[Mapping[str, str]
             left_over, unkillable = kill_tree(root) if root is not None else (0, [])
         finally:
             _reap(child)
-        return Ended(status, left_over, unkillable, kept.last_line())
+        said = kept.last_line()
+        if _STARTER and status in _NOT_EXECUTED and said.startswith((f"{_STARTER}: ", f"{os.path.basename(_STARTER)}: ")):
+            raise OSError(_NOT_EXECUTED[status], said.rpartition(": ")[2], argv[0])
+        return Ended(status, left_over, unkillable, said)
     finally:
         os.close(reader)
 

@@ -6,6 +6,7 @@ drip bytes do so for longer than any probe may listen.
 
 import base64
 import contextlib
+import ctypes
 import http.server
 import itertools
 import os
@@ -598,7 +599,35 @@ def test_exec_of_what_cannot_be_run(tmp_path):
     plain.chmod(0o644)
     bad(parse(f"exec:{plain}"), "Permission denied")
     plain.chmod(0o755)
-    bad(parse(f"exec:{plain}"), "Exec format error")
+    # As execvp(3) has it.
+    good(parse(f"exec:{plain}"))
+    bad(parse(f"exec:{tmp_path}"), "Permission denied")
+
+
+@pytest.fixture
+def hangs(tmp_path):
+    """A command that cannot be executed and is never refused either, as on a file system whose server is gone: whoever opens it
+    waits for an answer of somebody who gives none (fanotify(7))."""
+    libc, command = ctypes.CDLL(None, use_errno=True), tmp_path / "hangs"
+    command.write_text("#!/bin/sh\n")
+    command.chmod(0o755)
+    watching = libc.fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, os.O_RDONLY)
+    assert watching >= 0, os.strerror(ctypes.get_errno())
+    try:
+        added = libc.fanotify_mark(watching, FAN_MARK_ADD, ctypes.c_uint64(FAN_OPEN_PERM), AT_FDCWD, os.fsencode(command))
+        assert added == 0, os.strerror(ctypes.get_errno())
+        yield command
+    finally:
+        os.close(watching)
+
+
+FAN_CLASS_CONTENT, FAN_CLOEXEC, FAN_MARK_ADD, FAN_OPEN_PERM, AT_FDCWD = 0x4, 0x1, 0x1, 0x10000, -100
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
+def test_exec_that_cannot_even_be_executed_is_ended_by_the_limit(hangs):
+    """Whoever starts it would wait for ever, and no fence and no probe after it would have a thread."""
+    assert at_limit(parse(f"exec:{hangs}"), f"running {hangs}, killed").ok is False
 
 
 def test_exec_needs_no_shell_and_gets_none(tmp_path):
