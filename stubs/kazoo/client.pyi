@@ -53,6 +53,7 @@ class KazooClient:
     last_zxid: int
     _connection: _Connection
     _pending: deque[tuple[Any, _Result | None, int]]
+    _session_id: int | None
     _session_timeout: int
     _stopped: threading.Event
     def __init__(

@@ -182,8 +182,14 @@ class _CheckedConnection:
         return self._kazoo_dial(address, timeout=timeout, **options)
 
     def _connect(self, host: str, address: str, port: int) -> Any:
+        attached = bool(self._client._session_id)
         try:
             return self._kazoo_connect(host, address, port)
+        except kazoo_errors.AuthFailedError as error:
+            if not attached:
+                raise
+            # kazoo takes a connection that is lost meanwhile for a refusal, and would forget a session that lives on.
+            raise self._dropped(Nonsense(f"this client cannot authenticate: {error}")) from None
         except _KNOWN + (self._client.handler.timeout_exception,):
             raise
         except Exception as error:

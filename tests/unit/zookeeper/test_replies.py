@@ -7,7 +7,7 @@ import pytest
 from kazoo import exceptions as kazoo_errors
 
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.zookeeper import connect, replies
+from supervisor_zkelect.zookeeper import connect, kazoo_internals, replies
 from supervisor_zkelect.zookeeper.attached import AttachedClient
 from supervisor_zkelect.zookeeper.errors import NotConnected
 from tests.false_server import PASSWORD, Server, grant, reply
@@ -54,9 +54,10 @@ def kazoo(caplog):
     caplog.set_level(logging.WARNING)
     clients = []
 
-    def kazoo(server, **options):
+    def kazoo(server, prepare=lambda client: None, **options):
         client = connect.make_client(server.hosts, 10.0, **options)
         clients.append(client)
+        prepare(client)
         client.start_async()
         return client
 
@@ -183,3 +184,31 @@ def test_the_next_connection_waits_for_the_pause_and_a_stop_does_not(serve):
 ])
 def test_what_proves_nothing_of_a_session(error, answered):
     assert replies.is_answer(error) is answered
+
+
+REFUSED = reply(-4, error=-115)
+
+
+def test_credentials_that_are_refused_end_a_client_that_has_no_session(serve, kazoo):
+    client = kazoo(serve(grant(), REFUSED), digest="zk:gehe1m")
+    until(lambda: kazoo_internals.has_ended(client), 30, "the client to give up")
+
+
+@pytest.mark.parametrize("sasl", [False, True])
+def test_a_session_lives_on_whose_client_cannot_authenticate_just_now(serve, kazoo, caplog, sasl):
+    """A server that ends meanwhile, or one with other credentials, says nothing of the session."""
+    states = []
+
+    def dropped(host, timeout):
+        raise kazoo_errors.AuthFailedError("Connection dropped in SASL")
+
+    def prepared(client):
+        client.add_listener(states.append)
+        if sasl:
+            client._connection.sasl_options, client._connection._authenticate_with_sasl = {}, dropped
+
+    server = serve(grant(), REFUSED)
+    client = kazoo(server, prepared, digest=None if sasl else "zk:gehe1m", client_id=(7, PASSWORD))
+    until(lambda: server.asked > replies.PAUSES_AFTER + 1, 30, "more than one attempt")
+    assert client._connection._connection_routine.is_alive() and client._session_id == 7 and "LOST" not in states
+    assert "this client cannot authenticate" in caplog.text
