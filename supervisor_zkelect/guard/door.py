@@ -151,7 +151,7 @@ class Door:
         """Take none from this socket any more."""
         if listening in self._shut:
             self._shut.remove(listening)
-        else:
+        elif listening in self._selector.get_map():
             self._selector.unregister(listening)
 
     def keep_time(self) -> None:
@@ -162,10 +162,12 @@ class Door:
             while peers and moment - next(iter(peers)).since > PEER_TIME:
                 self.drop(next(iter(peers)))
         if moment >= self.opens_at:
+            # What fails now is tried again then.
+            self.opens_at = moment + DOOR_PACE
+            while self._shut:
+                self.listen(self._shut[-1])
+                self._shut.pop()
             self.opens_at = math.inf
-            shut, self._shut = self._shut, []
-            for listening in shut:
-                self.listen(listening)
 
     def _on_door(self, listening: socket.socket, mask: int) -> None:
         for _ in range(TAKEN):
@@ -196,8 +198,8 @@ class Door:
             # Of those that have the most, so that many users cannot do together what one cannot do alone.
             places = [one.place for one in peers]
             self.drop(max(peers, key=lambda one: places.count(one.place)))
-        peers[peer] = None
         self._selector.register(peer.connection, selectors.EVENT_READ, lambda _, mask: self._on_peer(peer, mask))
+        peers[peer] = None
 
     # What they say
 

@@ -26,6 +26,7 @@ from supervisor_zkelect.guard import locks, process, protocol, record
 from supervisor_zkelect.guard.protocol import GroupPrograms
 from supervisor_zkelect.guard.send_buffer import SendBuffer
 from supervisor_zkelect.processes import proc
+from supervisor_zkelect.system import reserve
 from supervisor_zkelect.system.clock import now
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,18 @@ class Link:
         self._wanted.put((groups, min(by, now() + START_TIME)))
 
     def replace(self) -> None:
-        """Kill a guard that stands still, or is of another version. GuardDown follows; the groups live on."""
+        """Kill a guard that stands still, or is of another version. GuardDown follows; the groups live on. What cannot be done
+        for want of descriptors or memory is told, and left to the next call."""
+        try:
+            self._kill_guard()
+        except (OSError, MemoryError) as error:
+            reserve.spend()
+            try:
+                self._kill_guard()
+            except (OSError, MemoryError):
+                log.error("cannot end the guard, process %d: %s", self.pid, error)
+
+    def _kill_guard(self) -> None:
         guard = proc.read(self.pid) if self.pid else None
         # Whatever module of that name it was started as in its version, but not a listener that guards in a thread.
         if guard is not None and b"supervisor_zkelect.guard" in proc.cmdline(self.pid):

@@ -9,6 +9,7 @@ import socket
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -344,3 +345,23 @@ def test_an_older_kernel_tells_by_pid_and_start_time(house, monkeypatch):
     monkeypatch.setattr(proc, "pidfd", lambda process: None)
     house.connect()
     assert house.peers(door.OWN)[-1].process is None
+
+
+def test_a_door_that_cannot_be_opened_again_at_once_is_opened_later(house, monkeypatch):
+    left, register = [errno.ENFILE, errno.ENOMEM], house.selector.register
+
+    def accept_fails(listening):
+        raise OSError(left.pop(0), "no more")
+
+    def register_fails(*given):
+        if left:
+            raise OSError(left.pop(0), "no more")
+        return register(*given)
+
+    house.door._on_door(SimpleNamespace(accept=lambda: accept_fails(None), fileno=house.listening.fileno), 1)
+    monkeypatch.setattr(house.selector, "register", register_fails)
+    monkeypatch.setattr(door, "now", lambda: house.door.opens_at)
+    with pytest.raises(OSError, match="no more"):
+        house.door.keep_time()
+    house.door.keep_time()
+    assert house.door.opens_at == float("inf") and house.listening.fileno() in house.selector.get_map()

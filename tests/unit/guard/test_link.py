@@ -97,3 +97,28 @@ def test_a_guard_that_takes_no_connection_is_replaced(tmp_path, monkeypatch, pos
     for one in crowd:
         one.close()
     writer.close()
+
+
+@pytest.mark.parametrize("fails, killed", [(1, True), (2, False)])
+def test_a_guard_that_cannot_be_ended_for_want_of_descriptors_is_left_to_the_next_call(posted, monkeypatch, fails, killed):
+    """The listener that is to replace it must not end of that."""
+    guard, read, left = standing_still("-m", "supervisor_zkelect.guard.process"), proc.read, [OSError(24, "no more")] * fails
+
+    def look(pid):
+        if left:
+            raise left.pop()
+        return read(pid)
+
+    monkeypatch.setattr(proc, "read", look)
+    spent = []
+    monkeypatch.setattr(link.reserve, "spend", lambda: spent.append(True))
+    one = link.Link(process.Terms("/", ("b", "n", 1, 2), "unix:///none", "none", 2.0, 1), (None, None), posted.put)
+    one.pid = guard.pid
+    try:
+        one.replace()
+        assert spent == [True] and (guard.wait(60) == -signal.SIGKILL if killed else guard.poll() is None)
+        one.replace()
+        assert guard.wait(60) == -signal.SIGKILL
+    finally:
+        guard.kill()
+        guard.wait(60)
