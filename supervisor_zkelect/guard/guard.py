@@ -43,7 +43,7 @@ import logging
 from typing import Any, Callable, List, Optional
 
 from supervisor_zkelect.guard import keeper_protocol, protocol, record
-from supervisor_zkelect.guard.absence import Absence
+from supervisor_zkelect.guard.absence import LIMIT, Absence
 from supervisor_zkelect.guard.codec import handlers
 from supervisor_zkelect.guard.effects import GuardEffects
 from supervisor_zkelect.guard.ending import Ending
@@ -93,7 +93,9 @@ class Guard:
         self.session_open = False
         self.release_by = NEVER  # without a listener, or for the one that is there
         self.absence, self.awaiting = Absence(clock(), grace), False
-        self.away_since: Optional[float] = None  # when the last listener left that had renewed a lease
+        #: when the last listener left that had renewed a lease, or had stayed; and when the last one came
+        self.away_since: Optional[float] = None
+        self.here_since = clock()
         self.ask_at = NEVER  # when supervisord is asked for the listener
         self.greeted = False
         self.greet_by = clock() + GREET_TIME
@@ -168,6 +170,9 @@ class Guard:
 
     def listener_gone(self) -> None:
         self.listener_here = False
+        if self.now() - self.here_since >= LIMIT:
+            # One that stayed is not the next try of those before it.
+            self.away_since = None
         self.renewals.listener_left()
         if not self.session_open:
             return
@@ -246,7 +251,8 @@ class Guard:
             return
         self.release_by = self.ask_at = NEVER
         if self.listener_here:
-            # It had its time after supervisord's death.
+            # It had its time after supervisord's death. What cannot be done now, for want of descriptors, is tried again.
+            self.release_by = self.now() + ASK_PACE
             self.effects.kill_listener()
             self.release_by = NEVER
         if not self.listener_here:
@@ -291,6 +297,7 @@ class Guard:
         ok = hello.v == protocol.VERSION and hello.owner == tuple(self.owner) and not busy
         if ok:
             self.listener_here = self.session_open = self.greeted = True
+            self.here_since = self.now()
             self.ending.call_off()
             self.release_by = self.ask_at = NEVER
             self.renewals.listener_came()

@@ -25,6 +25,8 @@ RELEASE_TIME = 1.5
 LAST_RELEASE = 5.0
 #: Seconds for which a listener that leaves its groups to the guard waits for another where that has just ended.
 GUARD_RETURNS = 3.0
+#: Seconds between two looks whether a listener can end whose time to end is over.
+STAY_PACE = 0.1
 #: Seconds for which a history that is being written is waited for.
 HISTORY_TIME = 0.5
 
@@ -128,7 +130,11 @@ class Departure(Decider):
             self.leave(reason, moment, by)
 
     def next_wakeup(self) -> float:
-        return math.inf if self._leaving is None else min(self._leaving[0], self._history_by)
+        if self._leaving is None:
+            return math.inf
+        due, moment = min(self._leaving[0], self._history_by), self._host.now()
+        # Who has to stay on, since nobody else would prove the groups dead, looks again now and then.
+        return due if due > moment else moment + STAY_PACE
 
     def finished(self) -> bool:
         """Whether this listener can end now."""

@@ -678,3 +678,40 @@ def test_a_group_that_cannot_be_proven_dead_calls_for_help_with_what_is_known(no
     node.dead()
     node.guard.heard(group_events.GroupStuck("primary", 9, (79,), "again"))
     assert len(node.effects.did) == 2
+
+
+def test_a_listener_that_had_stayed_is_waited_for_anew_when_it_is_gone(node):
+    """Of a standby nobody renews a lease, and its next listener's crash is no continuation of the one an hour before."""
+    node.greet("primary")
+    node.guard.listener_gone()
+    node.passes(1.0)
+    node.greet("primary")
+    node.passes(absence.LIMIT)
+    node.guard.listener_gone()
+    assert node.guard.release_by == node.now + absence.LIMIT
+    node.passes(1.0)
+    node.greet("primary")
+    node.passes(absence.LIMIT - 1.0)
+    gone = node.now
+    node.guard.listener_gone()
+    assert node.guard.release_by < gone + absence.LIMIT, "one that did not stay is a further try"
+
+
+def test_a_listener_that_cannot_be_killed_just_now_is_killed_later(node):
+    node.start()
+    killed, fails = [], [OSError(24, "no more")]
+
+    def kill():
+        if fails:
+            raise fails.pop()
+        killed.append(node.now)
+
+    node.effects.kill_listener = kill
+    node.guard.supervisord_dead()
+    node.dead()
+    node.now += 100.0
+    with pytest.raises(OSError, match="no more"):
+        node.guard.keep_time()
+    assert node.now < node.guard.release_by <= node.now + guard.ASK_PACE
+    node.passes(guard.ASK_PACE)
+    assert killed == [node.now] and node.guard.release_by == guard.NEVER

@@ -83,3 +83,11 @@ def test_what_a_pause_keeps_is_left_to_the_guard_at_sigterm_whatever_the_listene
     assert leaving.departure.reattaching and leaving.heard == []
     leaving.departure.signalled(signal.SIGTERM)
     assert leaving.heard == [], "once more"
+
+
+def test_who_cannot_end_yet_takes_no_whole_processor(leaving):
+    departure = leaving.departure
+    departure.leave("stopped", leaving.host.now() + 5.0, leaving.host.now() + 9.0)
+    assert departure.next_wakeup() == leaving.host.now() + 9.0
+    leaving.host.moment += 20.0
+    assert not departure.finished() and departure.next_wakeup() >= leaving.host.now() + 0.1
