@@ -312,9 +312,9 @@ class ElectionOptions:
     )
     fit: str = _option(
         "How to ask a standby whether it could lead (its disk is there, its replica near enough): `tcp://host:port`, `http://…`, "
-        "`https://…`, `exec:COMMAND` (no shell), or `none`. Where it fails for fall · fit_interval, and two session timeouts or "
-        "the time in which a sick primary is found out at least, while a primary is well, the node leaves the queue until `rise` "
-        "checks in a row pass. One check may take health_timeout.",
+        "`https://…`, `exec:COMMAND` (no shell), or `none`. The node leaves the queue once the check has failed, under one "
+        "healthy primary, for the longest of: fall · fit_interval; two session timeouts; the time in which a sick primary is "
+        "found out. It joins again when `rise` checks in a row pass. One check may take health_timeout.",
         "URL", str, default="none", empty=True, private=True,
     )
     fit_interval: float = _time("How often a standby is asked whether it is fit.", 0.1, default="10")

@@ -345,7 +345,7 @@ class GuardedGroups:
         self._expect(False)
         if one.entry.granted:
             one.ended = {"token": one.entry.token, "noticed": time.time(), "why": why}
-            self._put(one, granted=False, acked=False, revoked=one.entry.revoked + 1)
+            self._put(one, **one.entry.revoke()._asdict())
         elif not one.written:
             self._put(one)
         if not one.written:

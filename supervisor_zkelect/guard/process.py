@@ -172,7 +172,7 @@ class GuardProgram:
         if self.cgroups is not None:
             self.cgroups.remove()
         self.former.remove()
-        log.info("end")
+        log.info("the guard ends: nothing is left to guard")
 
     def attempt(self, work: Callable[..., None], *arguments: Any) -> None:
         """Whatever goes wrong with one message or one process, the leases of the others are still to be kept."""

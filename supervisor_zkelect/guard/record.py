@@ -1,8 +1,8 @@
 """The shared record of a node: which groups may run, for readers that must not wait and may not trust.
 
-The guard is the only writer. A chain loader, which may run as any user, reads whether its group has a grant, and until
-when; a guard that takes over from a dead one reads what it was in charge of; whoever answers load balancers reads whether the
-node is primary (web/verdict.py).
+The guard is the only writer, but for a listener that has to revoke while there is none (listener/last_resort.py). A chain
+loader, which may run as any user, reads whether its group has a grant, and until when; a guard that takes over from a dead one
+reads what it was in charge of; whoever answers load balancers reads whether the node is primary (web/verdict.py).
 
 The file has a fixed size and is written in place, block by block, so that a full disk cannot stop a revocation. Block 0
 says whose record it is, and when its writer was last known to run; every further block holds one election. A block is a
@@ -68,6 +68,10 @@ class Entry(namedtuple("Entry", "election group address token granted revoked le
     whether the ack was written in this term; it counts under the grant alone."""
 
     __slots__ = ()
+
+    def revoke(self) -> Entry:
+        """The same without its grant."""
+        return self._replace(granted=False, acked=False, revoked=self.revoked + 1)
 
     def strings(self) -> list[str]:
         numbers = map(str, (self.token, int(self.granted), self.revoked))

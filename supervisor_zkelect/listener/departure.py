@@ -160,7 +160,7 @@ class Departure(Decider):
         elif self._sessions.session is not None and self._sessions.close_for_good():
             self._guard.link.send(protocol.Bye("released"))
         self._guard.link.reap()
-        log.info("end: %s", self._leaving[1] if self._leaving else "")
+        log.info("the listener ends: %s", self._leaving[1] if self._leaving else "")
 
     def handlers(self) -> events.Handlers:
         return {events.GroupsSurveyed: self._surveyed, eventstream.StreamEnded: self._supervisord_gone}

@@ -1,4 +1,5 @@
-"""The group of one election, as the listener knows it: orders to the guard, and the state of its programs."""
+"""The group of one election, as the listener knows it: orders to the guard, and the state of its programs. On the
+deciding thread."""
 
 from __future__ import annotations
 

@@ -306,8 +306,7 @@ class LastResort:
                 strings = record.unpack(os.pread(self._record, record.BLOCK, index * record.BLOCK))
                 entry = record.Entry.of_strings(strings) if strings else None
                 if entry is not None and entry.group == name and entry.granted:
-                    revoked = entry._replace(granted=False, acked=False, revoked=entry.revoked + 1)
-                    os.pwrite(self._record, record.pack(revoked.strings()), index * record.BLOCK)
+                    os.pwrite(self._record, record.pack(entry.revoke().strings()), index * record.BLOCK)
         except (OSError, MemoryError, record.RecordError, ValueError, TypeError) as error:
             self._complain(f"group {name}: its grant cannot be revoked", error)
 

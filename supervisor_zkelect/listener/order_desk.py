@@ -64,7 +64,7 @@ class OrderDesk(Decider):
             given = asked.given(verb, arguments, self._host.settings.node_name)
             times = [seconds for seconds in (wait, within) if seconds is not None]
             if not all(map(asked.is_time, times)) or type(term) not in (int, type(None)):
-                raise asked.NoOrder("a time, or a term, is none")
+                raise asked.NoOrder("wait and within must be numbers of seconds, and term a token")
         except asked.NoOrder as error:
             self._reply(ticket, {"ok": False, "exit": 2, "text": str(error)})
             return

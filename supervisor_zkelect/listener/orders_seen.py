@@ -1,4 +1,7 @@
-"""What the control znode means for a node, as the role machine is told it. Times are those of this node's clock."""
+"""What the control znode means for a node, as the role machine is told it. Times are those of this node's clock.
+
+Off the deciding thread, on the one that has read the znode: it is given values and returns an event.
+"""
 
 from __future__ import annotations
 

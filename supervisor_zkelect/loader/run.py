@@ -219,11 +219,17 @@ def _register(folder: str, group: str, name: str, patience: float) -> tuple[str,
     if answer.startswith(b'{"ok":true,"error":""'):
         return "", secret
     if answer.startswith(b'{"ok":true,'):
-        # Without the secret, which is not for a log.
-        told = answer.partition(b',"secret"')[0].decode("utf-8", "replace")
-        return f"the guard says {told}", secret
+        return f"the guard says: {_error_in(answer)}", secret
     # It may know of a revocation that could not be written.
-    raise Refused(f"the guard says {answer.decode('utf-8', 'replace').strip()}")
+    raise Refused(f"the guard refuses this program: {_error_in(answer)}")
+
+
+def _error_in(answer: bytes) -> str:
+    """What the guard has against this program, without the secret, which is not for a log. Without a parser for JSON, which takes
+    milliseconds to load."""
+    told = answer.partition(b',"secret"')[0]
+    error = told.partition(b'"error":"')[2].rpartition(b'"')[0]
+    return (error or told).decode("utf-8", "replace").strip()
 
 
 def _converse(folder: str, message: bytes, until: float) -> bytes:

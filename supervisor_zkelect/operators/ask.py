@@ -22,7 +22,7 @@ from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNDER_WAY, 
 from supervisor_zkelect.operators.progress import NONE, Progress
 from supervisor_zkelect.operators.reader import Reader
 from supervisor_zkelect.operators.table import PLAIN, Screen
-from supervisor_zkelect.operators.verbs import ALL_OR_ONE, NODE, ONE, VERBS, Reply, Verb
+from supervisor_zkelect.operators.verbs import ALL_OR_ONE, NODE, ONE, VERBS, Reply, Verb, unnamed
 from supervisor_zkelect.operators.view import View, as_dict, judge
 from supervisor_zkelect.supervisord.client import Fault, Supervisord, SupervisordError, Unreachable
 
@@ -126,7 +126,7 @@ def _names_wrong(verb: Verb, view: View, election: Optional[str], every: bool) -
         return failure(USAGE, ALL_OR_ONE)
     if verb.means == ONE and election is None and len(view.names) != 1 and not (every and view.names):
         there = ", ".join(printable(name) for name in view.names) or "none"
-        return failure(USAGE, f"name the election to {verb.name} from, or take --all; there are: {there}")
+        return failure(USAGE, unnamed(verb.name, there))
     return None
 
 

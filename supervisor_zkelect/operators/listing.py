@@ -87,6 +87,8 @@ class Afar:
                 return {"ok": True, **elector.events()}
             if verb == "list":
                 return elector.overview().document()
+            if verb not in ("why", "simulate"):
+                raise KeyError(f"{verb} cannot be asked from any host")
             terms = elector.terms(history.KEPT if given.get("term") else history.LATELY)
             return {**elector.overview().document(whole=True), "terms": terms}
         except ElectionError as error:

@@ -12,7 +12,7 @@ from supervisor_zkelect.operators import ask, beside, remote, show, table, waiti
 from supervisor_zkelect.operators.interrupts import Interrupts
 from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, CommandOutcome, Trouble
 from supervisor_zkelect.operators.progress import Progress
-from supervisor_zkelect.operators.verbs import ALL, ALL_OR_ONE, ONE, VERBS, Verb
+from supervisor_zkelect.operators.verbs import ALL, ALL_OR_ONE, ONE, VERBS, Verb, unnamed
 from supervisor_zkelect.system import clock
 
 _TAKE_BACK_TIME = 2.0
@@ -82,7 +82,7 @@ class RemoteElections:
             return [remote.named(self._client, self._root, election, self._seconds)]
         listed = remote.elections(self._client, self._root, self._seconds)
         if verb.means == ONE and len(listed.names) != 1 and not (every and listed.names):
-            raise Trouble(USAGE, f"name the election to {verb.name} from, or take --all; there are: {listed.told()}")
+            raise Trouble(USAGE, unnamed(verb.name, listed.told()))
         if listed.left_out:
             raise remote.too_many(self._root)
         found = list(listed.names)

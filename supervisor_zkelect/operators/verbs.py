@@ -35,6 +35,11 @@ NODE = ""
 ALL_OR_ONE = "--all and the name of an election exclude each other; give one of them"
 """What is told who gives both."""
 
+
+def unnamed(verb: str, there: str) -> str:
+    """What is told who gives neither where there is not exactly one election. there: the names of those that there are."""
+    return f"{verb} needs an election: name one, or take --all; there are: {there}"
+
 AFAR = ("--servers", "--root", "--digest-file", "--tls-ca", "--tls-cert", "--tls-key", "--tls-key-password-file")
 """Options of the program `zkelect` alone, of verbs that it can do from any host."""
 

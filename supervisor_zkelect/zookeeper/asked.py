@@ -21,8 +21,12 @@ def given(verb: str, arguments: Arguments, own: str = "") -> Given:
     kind, node, seconds = _KINDS[verb](arguments, own)
     signed = signed_by(arguments)
     due, clock = arguments.get("at"), arguments.get("clock")
-    if node and not untrusted.known_name(node) or seconds is not None and not is_time(seconds) or not _moment(due):
-        raise NoOrder("the name of the node, or a time, is none")
+    if node and not untrusted.known_name(node):
+        raise NoOrder(f"{untrusted.printable(node, 60)} is not a valid name of a node; zkelect list shows those that there are")
+    if seconds is not None and not is_time(seconds):
+        raise NoOrder(f"{untrusted.printable(seconds, 60)} is not a number of seconds")
+    if not _moment(due):
+        raise NoOrder(f"{untrusted.printable(due, 60)} is not a valid time, which is milliseconds since 1970")
     if any(arguments.get(name) == "" for name in ("node", "to", "dead")):
         raise NoOrder("the name of the node is empty; give one, or leave it out")
     apart, others = _APART.get(kind, ("", {}))

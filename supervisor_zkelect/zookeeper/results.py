@@ -1,4 +1,7 @@
-"""What became of an order that was written, as whoever gave it is told."""
+"""What became of an order that was written, as whoever gave it is told.
+
+Each function is given an elector and waits for ZooKeeper: on a tool's thread, or off the listener's deciding thread.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 Only the next in line looks behind, and a primary that may hand back. While the queue is the same that costs one small read; of
 one that is another, only the candidates that are new in it are read, as a proposal never changes.
+
+All of it waits for ZooKeeper: off the listener's deciding thread.
 """
 
 from __future__ import annotations

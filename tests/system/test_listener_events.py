@@ -132,7 +132,7 @@ def test_a_signal_ends_it(direct):
     direct.answered(0)
     direct.process.send_signal(signal.SIGTERM)
     assert direct.process.wait(LONG) == 0
-    assert "end: SIGTERM" in direct.log.read_text()
+    assert "the listener ends: SIGTERM" in direct.log.read_text()
 
 
 def test_without_supervisord_it_says_what_it_is():
@@ -162,5 +162,5 @@ def test_a_primary_whose_events_are_spoilt(make_cluster, zk_server, tmp_path):
     cluster.until(lambda: not node.processes(), "the guard to end too")
     assert cluster.verdict().names == ["a"]
     said = "".join(path.read_text(errors="replace") for path in (node.folder / "logs").glob("zkelect-stderr*"))
-    assert "no event header" in said and "end: " in said, said
+    assert "no event header" in said and "the listener ends: " in said, said
     assert "stopped: zkelect (exit status 0)" in (node.folder / "logs" / "supervisord.log").read_text()

@@ -300,9 +300,9 @@ def test_nothing_is_made_for_nobody(world, run):
 
 
 @pytest.mark.parametrize("words, told", [
-    (("switchover", "other"), "there is no election other below /zkelect; there are: orders"), (("switchover", "--root", "/x"), "name the election"),
+    (("switchover", "other"), "there is no election other below /zkelect; there are: orders"), (("switchover", "--root", "/x"), "switchover needs an election"),
     (("orders", "--root", "/x"), "there is no election below /x"), (("forget",), "the following arguments are required: NODE"),
-    (("maintenance", "on", "--node", "../b"), "the name of the node"),
+    (("maintenance", "on", "--node", "../b"), "../b is not a valid name of a node"),
 ])
 def test_what_is_no_order_is_told(world, run, words, told):
     status, _, err = run(*words)
@@ -312,7 +312,7 @@ def test_what_is_no_order_is_told(world, run, words, told):
 def test_of_several_elections_the_one_is_named_that_is_moved(world, run):
     world.cluster.ensemble.create("/zkelect/stock/election", makepath=True)
     status, _, err = run("switchover")
-    assert status == USAGE and "name the election to switchover from, or take --all; there are: orders, stock" in err
+    assert status == USAGE and "switchover needs an election: name one, or take --all; there are: orders, stock" in err
     status, out, _ = run("orders", "--json")
     assert status == DONE and set(json.loads(out)["elections"]) == {"orders", "stock"}
     status, _, err = run("switchover", "--all", "orders")
