@@ -377,7 +377,7 @@ def begin_maintenance(node: str, order: Order, former: Optional[Document] = None
 
 
 def mark_maintenance(node: str, term: int) -> Change:
-    """Mark it begun. term: token of the term that it ends."""
+    """Mark it begun. term: token of the term that it ends, 0 for none."""
 
     def change(document: Document) -> None:
         order = document.get("nodes", {}).get(node, {}).get("maintenance")
@@ -385,6 +385,11 @@ def mark_maintenance(node: str, term: int) -> Change:
             order["begun"] = term
 
     return change
+
+
+def unmarked(node: str, term: int) -> Callable[[Control], Optional[Change]]:
+    """What takes the mark of that term away, where it is there still."""
+    return lambda found: mark_maintenance(node, 0) if found.leaving.get(node) == term else None
 
 
 def take_back_maintenance(node: str) -> Change:

@@ -53,6 +53,10 @@ class Number(NamedTuple):
         return f"{self.czxid:x}.{self.counter}"
 
 
+NO_LOG = Number(0, 0)
+"""In place of the last one that a reader has seen, where there was no log."""
+
+
 def number(text: str) -> Optional[Number]:
     """The number that a text is; None where it is none."""
     found = re.fullmatch(r"([0-9a-f]{1,16})\.(\d{1,15})", text.strip(), re.ASCII)
@@ -134,8 +138,8 @@ class Missed(NamedTuple):
 
 def after(czxid: int, events: Sequence[Event], last: Optional[Number]) -> Tuple[List[Event], Missed]:
     """The events behind the one that a reader has seen last, and what he has missed of them. czxid: of the znode now. last: None
-    for a reader that has seen none, and misses none."""
-    if last is None:
+    for a reader that has seen none, or NO_LOG: he misses none."""
+    if last is None or last == NO_LOG:
         return list(events), Missed(False, 0)
     if last.czxid != czxid:
         return list(events), Missed(True, events[0].counter - 1 if events else 0)

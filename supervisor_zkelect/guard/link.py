@@ -96,7 +96,8 @@ class Link:
         try:
             self._kill_guard()
         except (OSError, MemoryError) as error:
-            reserve.spend()
+            if reserve.short(error):
+                reserve.spend()
             try:
                 self._kill_guard()
             except (OSError, MemoryError):

@@ -88,6 +88,15 @@ class GuardProgram:
     ) -> None:
         self.folder, self.owner = terms.folder, record.Owner(*terms.owner)
         self.alone, self.asked_to_end = alone, False
+        try:
+            self._begun(terms, credentials, mine)
+        except (OSError, MemoryError) as error:
+            if not reserve.short(error):
+                raise
+            reserve.spend()
+            self._begun(terms, credentials, mine)
+
+    def _begun(self, terms: Terms, credentials: Tuple[Optional[str], Optional[str]], mine: place.Place) -> None:
         with contextlib.ExitStack() as opened:
             self._begin(terms, credentials, mine, opened)
             opened.pop_all()

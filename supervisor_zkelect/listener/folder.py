@@ -6,6 +6,7 @@ import math
 from typing import Callable
 
 from supervisor_zkelect.listener.part import Means, Part
+from supervisor_zkelect.system import reserve
 
 #: Seconds between two looks at the runtime folder, of which somebody may remove what he likes.
 FOLDER_PACE = 0.2
@@ -35,7 +36,13 @@ class RuntimeFolder(Part):
             self._log.warn("zkelect", "waiting for the guard to stop and release what an earlier listener left")
             self.lock_at = self._host.now() + LOCK_PACE
             return
-        self._taken()
+        try:
+            self._taken()
+        except (OSError, MemoryError) as error:
+            if not reserve.short(error):
+                raise
+            self._log.warn("zkelect", f"cannot look yet what an earlier listener left: {error}; trying again")
+            self.give_lock_back(LOCK_PACE)
 
     def give_lock_back(self, delay: float) -> None:
         """Leave the lock to whoever has to release first, and try for it again after `delay` seconds."""

@@ -142,7 +142,7 @@ def parser() -> argparse.ArgumentParser:
         _add_verb(add, verb)
     _add_init(add)
     _add_primary(add)
-    _add_http(add)
+    _add_http(add, output)
     _add_monitor(add)
     demo = add("demo", _demo, "show two nodes and a ZooKeeper on this machine, and what happens to them", [])
     demo.add_argument(
@@ -234,10 +234,10 @@ def _add_primary(add: Any) -> None:
     )
 
 
-def _add_http(add: Any) -> None:
+def _add_http(add: Any, output: argparse.ArgumentParser) -> None:
     text = "answer load balancers, monitors and browsers; supervisord runs this"
     epilog = "exit status: 0 done; 1 it does not answer, or cannot listen; 2 wrong command or configuration"
-    command = add("http", _http, text, [_file_word()], epilog)
+    command = add("http", _http, text, [_file_word(), output], epilog)
     other = command.add_mutually_exclusive_group()
     other.add_argument("--check", dest="asks", action="store_true", help="ask the one that runs, and tell whether it answers")
     other.add_argument(

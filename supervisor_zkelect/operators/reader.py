@@ -6,15 +6,16 @@ import json
 import math
 from typing import Any, Dict, Mapping, Optional, Set
 
+from supervisor_zkelect.core import journal
 from supervisor_zkelect.operators.view import as_dict, as_dicts, is_number
 
 
 class Reader:
     """One who looks on (`live.run`), or who looks once and was shown nothing before.
 
-    headed: whether he was shown a heading. numbers: by election that of the last event which he was shown. copies: by election of
-    when the copy of its history was, in seconds since 1970, where one was shown last in its place. unread: by election why it
-    could not be read, as he was told last; none of those that he was told of since.
+    headed: whether he was shown a heading. numbers: by election that of the last event which he was shown, `journal.NO_LOG` where
+    there was no log. copies: by election of when the copy of its history was, in seconds since 1970, where one was shown last in
+    its place. unread: by election why it could not be read, as he was told last; none of those that he was told of since.
     """
 
     def __init__(self) -> None:
@@ -38,6 +39,8 @@ class Reader:
             last = as_dict(found).get("last")
             if isinstance(last, str):
                 self.numbers[name] = last
+            elif isinstance(found, dict):
+                self.numbers.setdefault(name, str(journal.NO_LOG))
 
     def unknown(self, unread: Mapping[str, str]) -> Dict[str, str]:
         """Of these elections those of which he was not told that, and why. unread: by election why it cannot be read."""

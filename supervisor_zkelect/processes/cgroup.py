@@ -217,7 +217,9 @@ def find(pid: Optional[int], name: str, made: Sequence[str] = ()) -> Optional[Cg
             if os.access(os.path.join(base, "cgroup.procs"), os.W_OK):
                 return Cgroups(base)
         except OSError as error:
-            reserve.unless_short(error)
+            if base in made:
+                # Somebody may live in that one.
+                reserve.unless_short(error)
     return None
 
 

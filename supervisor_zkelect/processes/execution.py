@@ -7,13 +7,14 @@ all its descendants.
 
 from __future__ import annotations
 
-import errno
 import math
 import os
+import queue
 import select
 import signal
 import subprocess
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+import threading
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from supervisor_zkelect.core import untrusted
 from supervisor_zkelect.processes import proc
@@ -22,13 +23,6 @@ from supervisor_zkelect.system.clock import now
 # With vfork(2) all threads of this process wait for the child's exec, and a disk that hangs could stop the guard on its
 # way to a kill; after a fork only the thread that starts the command waits.
 subprocess._USE_VFORK = False  # type: ignore[attr-defined]  # not in its stub
-
-_STARTER = next((path for path in ("/usr/bin/nice", "/bin/nice") if os.access(path, os.X_OK)), None)
-"""nice(1), which changes nothing here and executes the command. Where that lies on a file system that hangs, execve(2) waits for
-ever, and subprocess for execve(2): the child has executed this one by then, and is killed at its limit like any other."""
-
-_NOT_EXECUTED = {"exit status 127": errno.ENOENT, "exit status 126": errno.EACCES}
-"""How nice(1) ends where it cannot execute the command."""
 
 OUTPUT_LIMIT = 4 * 1024
 """How many bytes of a command's latest output are kept for the reason."""
@@ -80,13 +74,14 @@ def run(argv: Sequence[str], until: float, variables: Optional[Mapping[str, str]
     try:
         os.set_blocking(reader, False)
         try:
-            child = subprocess.Popen(
-                [*([_STARTER, "-n", "0"] if _STARTER else []), *argv], stdin=subprocess.DEVNULL, stdout=writer, stderr=writer,
-                start_new_session=True,
+            child = _start(
+                until, argv, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer, start_new_session=True,
                 env={**_inherited(os.environ), **_given(variables or {})},
             )
         finally:
             os.close(writer)
+        if child is None:
+            return Ended(None, 0, [], "")
         # The child is not reaped before its tree was looked for: until then its pid, which is also the number of its
         # session and process group, cannot be used by a stranger.
         kept = _Output(reader)
@@ -96,10 +91,7 @@ def run(argv: Sequence[str], until: float, variables: Optional[Mapping[str, str]
             left_over, unkillable = kill_tree(root) if root is not None else (0, [])
         finally:
             _reap(child)
-        said = kept.last_line()
-        if _STARTER and status in _NOT_EXECUTED and said.startswith((f"{_STARTER}: ", f"{os.path.basename(_STARTER)}: ")):
-            raise OSError(_NOT_EXECUTED[status], said.rpartition(": ")[2], argv[0])
-        return Ended(status, left_over, unkillable, said)
+        return Ended(status, left_over, unkillable, kept.last_line())
     finally:
         os.close(reader)
 
@@ -108,6 +100,62 @@ def one_line(text: str, most: int) -> str:
     """Text as one printable line of at most `most` characters."""
     text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+class _Child(subprocess.Popen[bytes]):
+    """begun: gets this child before it is started, and so its pid while that goes on."""
+
+    def __init__(self, begun: queue.SimpleQueue[subprocess.Popen[bytes]], argv: Sequence[str], **options: Any) -> None:
+        begun.put(self)
+        super().__init__(argv, **options)
+
+
+def _start(until: float, argv: Sequence[str], **options: Any) -> Optional[subprocess.Popen[bytes]]:
+    """Start a command; None where it was not executed by `until`, and was killed. Raises OSError when it cannot be started.
+
+    execve(2) waits for ever where the command lies on a file system that hangs, and Popen waits for execve(2): on a thread of its
+    own, which ends when the child does. Where there is no thread to be had, it waits on this one.
+    """
+    begun: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
+    outcome: queue.SimpleQueue[Union[subprocess.Popen[bytes], Exception]] = queue.SimpleQueue()
+
+    def start() -> None:
+        try:
+            outcome.put(_Child(begun, argv, **options))
+        except Exception as error:
+            outcome.put(error)
+
+    try:
+        threading.Thread(target=start, name="zkelect-start", daemon=True).start()
+    except RuntimeError:
+        start()
+    late = False
+    found: Union[subprocess.Popen[bytes], Exception, None]
+    try:
+        found = outcome.get(timeout=max(0.0, until - now()))
+    except queue.Empty:
+        found, late = _kill_unexecuted(begun.get(), outcome), True
+    if isinstance(found, Exception):
+        raise found
+    if late and found is not None:
+        _reap(found)
+    return None if late else found
+
+
+def _kill_unexecuted(
+    child: subprocess.Popen[bytes], outcome: queue.SimpleQueue[Union[subprocess.Popen[bytes], Exception]]
+) -> Union[subprocess.Popen[bytes], Exception, None]:
+    """Kill a child that is being started; what comes of the start then, None where the kernel does not end it."""
+    process = proc.read(child.pid) if child.pid is not None else None
+    if process is not None and process.ppid == os.getpid():
+        try:
+            proc.kill(process, signal.SIGKILL)
+        except PermissionError:
+            pass
+    try:
+        return outcome.get(timeout=KILL_LIMIT)
+    except queue.Empty:
+        return None
 
 
 class _Output:

@@ -186,15 +186,17 @@ class Site:
     # What is told to people
 
     def _status(self, asked: Asked) -> Answer:
-        document = {"v": answers.VERSION, **self._node.status()}
+        document, encoder = {"v": answers.VERSION, **self._node.status()}, self._encoder
         if asked.query.get("tag"):
             try:
                 document["elections"] = _tagged(document["elections"], nodes.tag(asked.query["tag"]))
+                # The other one keeps what it has made of each election.
+                encoder = Encoder()
             except ValueError as error:
                 return answers.refusal(400, f"tag={printable(str(error), _LONGEST)}")
 
         def made() -> Answer:
-            return Answer(200, self._encoder.encode(document) + b"\n")
+            return Answer(200, encoder.encode(document) + b"\n")
 
         return Answer(200, made=made) if len(document["elections"]) >= LARGE else made()
 

@@ -66,7 +66,9 @@ def came_of(elector: PauseCalls, given: Given, order: str, term: int) -> Optiona
 def awaited(elector: PauseCalls, given: Given) -> str:
     """What an order that is under way waits for: "b to stop". Raises ElectionError."""
     if given.kind == "maintenance off":
-        return f"{given.node} to come into the queue"
+        entry = elector.entry_of(given.node)
+        unfit = f", which is not fit: {entry.unfit}" if entry is not None and entry.unfit else ""
+        return f"{given.node} to come into the queue{unfit}"
     late, holder = elector.unrecognised(), elector.holder()
     if given.kind == "maintenance on":
         if given.node in late:

@@ -166,6 +166,8 @@ class _CheckedConnection:
         self._kazoo_read_socket = connection._read_socket
         #: of the message that was read last
         self._header: Any = None
+        #: since when the client's credentials were refused, by each server that was asked
+        self._refused_since = math.inf
         #: whether that message belongs to a session, and not to its beginning
         self._serving = False
 
@@ -184,9 +186,13 @@ class _CheckedConnection:
     def _connect(self, host: str, address: str, port: int) -> Any:
         attached = bool(self._client._session_id)
         try:
-            return self._kazoo_connect(host, address, port)
+            connected = self._kazoo_connect(host, address, port)
+            self._refused_since = math.inf
+            return connected
         except kazoo_errors.AuthFailedError as error:
-            if not attached:
+            self._refused_since = min(self._refused_since, now())
+            # No lease is left by then; and the session, which each try keeps alive, must not stand in the queue for ever.
+            if not attached or now() - self._refused_since >= self._client._session_timeout / 1000:
                 raise
             # kazoo takes a connection that is lost meanwhile for a refusal, and would forget a session that lives on.
             raise self._dropped(Nonsense(f"this client cannot authenticate: {error}")) from None

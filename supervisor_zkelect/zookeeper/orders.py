@@ -146,7 +146,13 @@ class OrderCalls(ClaimCalls):
                 return standing.target
             if standing is not None and not standing.begun and control.overdue(standing, self.server_time()):
                 raise NotBegun("its time was over by more than ten minutes")
-            target = _successor(members, found, back or standing, self._servers.now())
+            try:
+                target = _successor(members, found, back or standing, self._servers.now())
+            except NotBegun:
+                if found.leaving.get(node) == mine.token:
+                    # It was marked, and the answer lost; nothing is stopped for it now.
+                    self.amend_control(control.unmarked(node, mine.token))
+                raise
             if standing is not None and standing.to and not standing.order.force:
                 unfit = self._unfit_of(target.node, target.session, limit)
                 if unfit:

@@ -78,7 +78,7 @@ def _hands_off(found: Control) -> str:
     return f"it is {found.paused.told()}, so nobody steps down; zkelect resume ends that"
 
 
-def why_aside(entry: Optional[nodes.NodeEntry]) -> str:
+def _why_aside(entry: Optional[nodes.NodeEntry]) -> str:
     """Why a node stands in no queue by its own word; "" where it does."""
     if entry is None or entry.priority and not entry.unfit:
         return ""
@@ -103,7 +103,7 @@ def _no_switchover(elector: DeskCalls, members: List[Member], given: Given, foll
     if not knows_orders(members[0]):
         return f"{members[0].node or members[0].name} leads and knows no orders; hand over there, or update it"
     if following.kind == succession.ABSENT:
-        why = why_aside(elector.entry_of(node))
+        why = _why_aside(elector.entry_of(node))
         aside = f"{node} does not stand in the queue{f' ({why})' if why else ''}; see zkelect list"
         return _other_switchover(elector) or aside
     entry = elector.entry_of(node) if node and not given.force else None

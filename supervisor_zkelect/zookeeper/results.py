@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Optional
 
-from supervisor_zkelect.core import control
+from supervisor_zkelect.core import control, ranks
 from supervisor_zkelect.core.control import Order, Switchover
 from supervisor_zkelect.core.history import LATELY
 from supervisor_zkelect.zookeeper.given import UNDER_WAY, Given, OrderAnswer, stands
 from supervisor_zkelect.zookeeper.past import PastCalls
-from supervisor_zkelect.zookeeper.refusals import why_aside
 
 
 def came_of(elector: PastCalls, given: Given, order: str, term: int) -> Optional[OrderAnswer]:
@@ -32,10 +31,12 @@ def came_of(elector: PastCalls, given: Given, order: str, term: int) -> Optional
         return None if there else OrderAnswer(True, 0, _aside_now(elector, given, order))
     if not there and not elector.lives(given.node):
         return OrderAnswer(True, 0, f"done; {given.node} does not run just now, and joins when it does")
-    aside = "" if there else why_aside(elector.entry_of(given.node))
-    if aside:
-        return OrderAnswer(True, 0, f"done; {given.node} does not stand in the queue: {aside}")
-    return OrderAnswer(True, 0, f"{given.node} stands in the queue") if there else None
+    if there:
+        return OrderAnswer(True, 0, f"{given.node} stands in the queue")
+    entry = elector.entry_of(given.node)
+    if entry is not None and not entry.priority:
+        return OrderAnswer(True, 0, f"done; {given.node} does not stand in the queue: {ranks.NEVER}")
+    return None
 
 
 def _aside_now(elector: PastCalls, given: Given, order: str) -> str:

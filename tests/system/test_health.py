@@ -599,9 +599,12 @@ def test_exec_of_what_cannot_be_run(tmp_path):
     plain.chmod(0o644)
     bad(parse(f"exec:{plain}"), "Permission denied")
     plain.chmod(0o755)
-    # As execvp(3) has it.
-    good(parse(f"exec:{plain}"))
+    bad(parse(f"exec:{plain}"), "Exec format error")
+    # No shell is asked to make something of what cannot be executed: it would call an empty file a success.
+    plain.write_bytes(b"")
+    bad(parse(f"exec:{plain}"), "Exec format error")
     bad(parse(f"exec:{tmp_path}"), "Permission denied")
+    bad(parse(f"exec:true {'x' * 200_000}"), "Argument list too long")
 
 
 @pytest.fixture
@@ -624,10 +627,29 @@ def hangs(tmp_path):
 FAN_CLASS_CONTENT, FAN_CLOEXEC, FAN_MARK_ADD, FAN_OPEN_PERM, AT_FDCWD = 0x4, 0x1, 0x1, 0x10000, -100
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
+def can_watch():
+    """Whether this process may have others wait for its answer."""
+    made = ctypes.CDLL(None).fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, os.O_RDONLY)
+    if made >= 0:
+        os.close(made)
+    return made >= 0
+
+
+@pytest.mark.skipif(not can_watch(), reason="takes CAP_SYS_ADMIN, and a kernel with fanotify(7)")
 def test_exec_that_cannot_even_be_executed_is_ended_by_the_limit(hangs):
     """Whoever starts it would wait for ever, and no fence and no probe after it would have a thread."""
     assert at_limit(parse(f"exec:{hangs}"), f"running {hangs}, killed").ok is False
+    wait.until(lambda: not [thread for thread in threading.enumerate() if thread.name == "zkelect-start"], LONG, "the start to end")
+    wait.until(lambda: not [one for one in psutil.Process().children() if one.name() == hangs.name[:15]], LONG, "the child to be dead")
+
+
+def test_exec_where_there_is_no_thread_to_be_had_is_run_all_the_same(monkeypatch):
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    good(parse("exec:true"))
+    bad(parse("exec:no-such-command"), "cannot run no-such-command")
 
 
 def test_exec_needs_no_shell_and_gets_none(tmp_path):

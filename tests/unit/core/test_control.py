@@ -293,7 +293,10 @@ def test_a_maintenance_is_marked_begun_with_the_term_that_it_ends():
     assert not read(written(control.begin_maintenance("b", ORDER), data=data)).leaving, "another order has not begun"
     gone = written(control.mark_maintenance("b", 42), data=data, now=ORDER.until)
     assert "b" not in json.loads(gone)["nodes"], "its time is over just now"
-    assert not read(b'{"v": 1, "nodes": {"b": {"maintenance": {"id": "m", "begun": "x"}}}}').leaving
+    odd = read(b'{"v": 1, "nodes": {"b": {"maintenance": {"id": "m", "begun": "x"}}}}')
+    assert not odd.leaving and not odd.trouble
+    assert control.unmarked("b", 41)(read(data)) is None
+    assert not read(written(control.unmarked("b", 42)(read(data)), data=data)).leaving
 
 
 def test_the_end_of_maintenance_forgives_what_failed_before():

@@ -147,6 +147,19 @@ def test_a_guard_that_cannot_read_what_the_one_before_it_left_does_not_begin(mak
     monkeypatch.undo()
 
 
+@pytest.mark.parametrize("fails", [1, 2])
+def test_what_cannot_be_had_at_the_beginning_is_tried_again_with_the_reserve(make, monkeypatch, fails):
+    left, read, spent = [OSError(24, "no more")] * fails, process.read_former, []
+    monkeypatch.setattr(process, "read_former", lambda *given: read(*given) if not left else (_ for _ in ()).throw(left.pop()))
+    monkeypatch.setattr(process.reserve, "spend", lambda: spent.append(True))
+    if fails == 1:
+        make()
+    else:
+        with pytest.raises(OSError, match="no more"):
+            make()
+    assert spent == [True]
+
+
 def test_a_door_that_cannot_be_opened_is_made_again(make, tmp_path, monkeypatch):
     made = make()
     monkeypatch.setattr(made.conversation.door, "listen", lambda listening: (_ for _ in ()).throw(OSError(errno.ENOMEM, "no more")))

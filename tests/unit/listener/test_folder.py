@@ -44,3 +44,23 @@ def test_a_folder_is_looked_at_now_and_then_while_it_is_ours(one):
     for moment in (1.0, 1.0 + FOLDER_PACE / 2, 1.0 + FOLDER_PACE):
         one.folder.keep_time(NOW + moment)
     assert one.looks == 2 and one.folder.trouble == one.trouble and len(one.log.warned) == 2
+
+
+def test_what_cannot_be_looked_at_for_want_of_descriptors_is_tried_again(one):
+    """The listener would end of it, and supervisord give it up after some times."""
+    left = [MemoryError(), OSError(24, "no more")]
+
+    def taken():
+        if left:
+            raise left.pop()
+        one.taken.append(1)
+
+    folder = RuntimeFolder(means(one.host, log=one.log), taken)
+    for tries in (1, 2):
+        folder.take_lock()
+        assert not folder.locked and folder.lock_at == NOW + LOCK_PACE and len(one.log.warned) == tries
+    folder.take_lock()
+    assert folder.locked and one.taken == [1]
+    left.append(OSError(13, "denied"))
+    with pytest.raises(OSError, match="denied"):
+        folder.take_lock()

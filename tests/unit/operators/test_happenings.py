@@ -175,8 +175,10 @@ NO_LOG = {"ok": True, **journal.document(0, b"")}
 def test_a_log_that_is_gone_is_told_once_when_there_is_one_again():
     lines = followed(answer(2), NO_LOG, NO_LOG, answer(1, 0x9A), as_json=False)
     assert sum("made anew" in line for line in lines) == 1 and "made anew" in lines[-3]
-    lines = followed(NO_LOG, NO_LOG, NO_LOG, since="7f.3", as_json=False)
+    lines = followed(NO_LOG, NO_LOG, NO_LOG, answer(1, 0x9A), since="7f.3", as_json=False)
     assert sum("made anew" in line for line in lines) == 1
+    lines = followed(NO_LOG, answer(2), as_json=False)
+    assert not any("made anew" in line for line in lines) and [line.split()[1] for line in lines[1:-1]] == ["7f.1", "7f.2"]
 
 
 def test_two_gaps_of_the_same_size_are_two():

@@ -92,6 +92,11 @@ def test_an_option_that_would_count_for_nothing_is_refused(words, told, monkeypa
     assert cli.main(words) == USAGE and told in capsys.readouterr().err
 
 
+def test_http_takes_what_counts_for_it():
+    arguments = cli.parser().parse_args(["http", "--check", "--json", "-c", "f"])
+    assert arguments.json and arguments.asks and arguments.configuration == "f"
+
+
 def test_a_plugin_says_in_its_line_what_is_wrong_with_its_words(capsys):
     for words in (["monitor", "-w", "x"], ["monitor", "--nonsense"], ["monitor", ""]):
         assert cli.main(words) == monitor.UNKNOWN

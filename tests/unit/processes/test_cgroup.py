@@ -92,8 +92,10 @@ def test_what_cannot_be_seen_for_want_of_anything_is_not_taken_for_nothing(tmp_p
     monkeypatch.undo()
     monkeypatch.setattr(cgroup, "seen", lambda own: ([str(tmp_path)], []))
     monkeypatch.setattr(os, "makedirs", lambda path, exist_ok: scandir(path))
+    # Nobody lives in one that is not there.
+    assert find(os.getpid(), "zkelect-beef") is None
     with pytest.raises(OSError, match="no more"):
-        find(os.getpid(), "zkelect-beef")
+        find(os.getpid(), "zkelect-beef", [str(tmp_path / "zkelect-beef")])
 
 
 def test_what_lives_in_a_former_instances_cgroup_is_told_and_killed(tmp_path):

@@ -189,6 +189,14 @@ def test_what_proves_nothing_of_a_session(error, answered):
 REFUSED = reply(-4, error=-115)
 
 
+def test_credentials_that_are_refused_for_as_long_as_a_lease_lasts_end_the_session(serve, kazoo):
+    """Each try keeps it alive, and its proposal would stand in the queue for ever."""
+    server = serve(grant(1000), REFUSED)
+    client = kazoo(server, lambda client: kazoo_internals.ask_timeout(client, 1.0), digest="zk:gehe1m", client_id=(7, PASSWORD))
+    until(lambda: kazoo_internals.has_ended(client), 60, "the client to give up")
+    assert server.asked > 1
+
+
 def test_credentials_that_are_refused_end_a_client_that_has_no_session(serve, kazoo):
     client = kazoo(serve(grant(), REFUSED), digest="zk:gehe1m")
     until(lambda: kazoo_internals.has_ended(client), 30, "the client to give up")
