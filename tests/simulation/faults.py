@@ -82,8 +82,8 @@ FAULTS: Dict[str, Fault] = {
     ),
     "the grant is not revoked before the kill": Fault(
         "guard.groups",
-        "            self._put(one, granted=False, acked=False, revoked=one.entry.revoked + 1)",
-        "            one.entry = one.entry._replace(granted=False, acked=False, revoked=one.entry.revoked + 1)",
+        "            self._put(one, **one.entry.revoke()._asdict())",
+        "            one.entry = one.entry.revoke()",
         ("start by hand", "freeze guard"),
     ),
     "that a revocation could not be written is not shown": Fault(

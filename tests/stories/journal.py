@@ -94,7 +94,7 @@ class Journal(Promises):
     def _ordered_anew(self, before: Tree, after: Tree) -> List[str]:
         """What has become of a pause in the control."""
         former, now = self.ordered(before), self.ordered(after)
-        if former[-2:] == now[-2:]:
+        if (former.asked, former.paused) == (now.asked, now.paused):
             return []
         if now.paused is None:
             return ["pause asked" if now.asked is not None else "pause ended"]

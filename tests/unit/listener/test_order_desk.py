@@ -46,7 +46,7 @@ class Place:
     ("orders", {"reset": True}, Given("reset", "", "root@h")), ("orders", {"log": True}, Given("log", "", "root@h")),
     ("pause", {"for": 60.0, "reason": "zk"}, Given("pause", "", "root@h", "zk", 60.0)),
     ("pause", {"force": True}, Given("pause", "", "root@h", force=True)), ("resume", {}, Given("resume", "", "root@h")),
-    ("resume", {"dead": "b"}, Given("resume", "b", "root@h")),
+    ("resume", {"dead": "b", "force": True}, Given("resume by force", "b", "root@h", force=True, fence=False)),
     ("forget", {"node": "c"}, Given("forget", "c", "root@h")),
     ("switchover", {"at": 7, "dry": True, "clock": 9}, Given("switchover", "", "root@h", due=7, dry=True, clock=9)),
     ("switchover", {"take_back": "7"}, Given("take back", "", "root@h", id="7")),
