@@ -25,7 +25,19 @@ import sys
 import threading
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
-from supervisor_zkelect.guard import aside, cgroups, door, keeper_link, locks, members, place, record, saved_session, upkeep
+from supervisor_zkelect.guard import (
+    aside,
+    cgroups,
+    door,
+    keeper_link,
+    locks,
+    members,
+    place,
+    record,
+    saved_session,
+    sessions,
+    upkeep,
+)
 from supervisor_zkelect.guard.book import Book, LateBook
 from supervisor_zkelect.guard.conversation import Conversation
 from supervisor_zkelect.guard.guard import Guard
@@ -118,7 +130,10 @@ class GuardProgram:
         if key.trouble:
             log.error("cannot keep the key of the programs' secrets for the next guard: %s", key.trouble)
         identity = SupervisordIdentity(self.owner.start, terms.session, os.fsencode(terms.arguments))
-        census = Census(self.owner.pid, terms.url, record.instance(self.owner), identity, key.secret)
+        former_sessions = sessions.note(self.folder, self.owner, terms.session)
+        census = Census(
+            self.owner.pid, terms.url, record.instance(self.owner), identity, key.secret, former_sessions=former_sessions
+        )
         self.conversation = Conversation(
             self.selector, census.supervisord, self.cgroups.base if self.cgroups else "", self.kept_log, self.keep_folder
         )

@@ -148,9 +148,12 @@ def become(
     # Last of all: what was granted may have been revoked meanwhile. A revocation that comes later finds this
     # process already there, by its pid and its environment.
     try:
-        _insist(record.find(folder, owner, group))
+        again = record.find(folder, owner, group)
     except record.RecordError as error:
         raise Refused(str(error)) from error
+    _insist(again)
+    if again.token != entry.token:
+        raise Refused(f"the term {entry.token} is over, and {again.token} has begun")
     os.execvpe(command[0], command, given)
 
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Callable, Collection, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.processes.kernel import Kernel
@@ -103,11 +103,12 @@ class Look:
 
 
 class Census:
-    """Reads from /proc. secrets: the secret of a group's program that runs as some user (`registration.secrets_of`)."""
+    """Reads from /proc. secrets: the secret of a group's program that runs as some user (`registration.secrets_of`).
+    former_sessions: in which the supervisords before this one were started, and with them whatever they left behind."""
 
     def __init__(
         self, supervisord_pid: int, url: str, instance: str = "", identity: Optional[SupervisordIdentity] = None,
-        secrets: Callable[[str, int], str] = lambda group, uid: "", kernel: Kernel = proc,
+        secrets: Callable[[str, int], str] = lambda group, uid: "", kernel: Kernel = proc, former_sessions: Collection[int] = (),
     ) -> None:
         self.kernel = kernel
         self.url = url
@@ -118,6 +119,7 @@ class Census:
             start, session, self._cmdline = identity or SupervisordIdentity(0, 0, b"")
             seen = proc.Process(supervisord_pid, start, 0, 0, session or supervisord_pid, "X", 0)
         self.supervisord = seen
+        self._outside = frozenset({seen.session, *former_sessions})
         self.gone = seen.gone
         self.foreign: Set[Tuple[int, int]] = set()
         #: groups of supervisord's children by their registration or by its books, which outweigh what they carry
@@ -251,16 +253,15 @@ class Census:
         told = identities | self.foreign
         forks = {process for process in look.forks if process.identity not in told}
         nameless = {process for process in look.nameless if process.identity not in told}
-        outside = self.supervisord.session
         # What only looks like a fork of supervisord's, as it is not in its books or supervisord is dead, is whatever its kin is.
         barred = self._barred if self.gone else self._barred | {process.pid for process in forks}
         # Any child of supervisord may join the process group of another. With a cgroup whoever belongs is inside, or descends.
-        living = look.kin.tree(roots, barred, outside, alike=_nobody_is if inside else None)
+        living = look.kin.tree(roots, barred, self._outside, alike=_nobody_is if inside else None)
         # A dead process is worth knowing while its group or session has somebody in it: until then the kernel
         # gives its number to nobody else, and an empty group or session never gets members again.
         remembered = {process for process in roots if process.pid in table or look.kin.leads(process.pid)}
         members = {process: children[process.identity] for process in living if process.identity in children}
-        by_claim = look.kin.tree([*claimed, *look.claimed.get(group, ())], barred, outside, alike=self._alike) - living
+        by_claim = look.kin.tree([*claimed, *look.claimed.get(group, ())], barred, self._outside, alike=self._alike) - living
         # Not who may be a child of supervisord's that it has told to be another group's.
         by_claim = {process for process in by_claim if self.told.get(process.identity, group) == group}
         self._learn_users(group, [*members, *by_claim])

@@ -135,7 +135,9 @@ def _pids(path: str) -> List[int]:
                     # 0 is a process of another pid namespace.
                     found += [pid for pid in map(int, file.read().split()) if pid]
             except OSError as error:
-                _unless_removed(error)
+                # A threaded cgroup tells of no processes; the one above it that is not tells of all below it (cgroups(7)).
+                if folder == path or error.errno != errno.EOPNOTSUPP:
+                    _unless_removed(error)
     return found
 
 

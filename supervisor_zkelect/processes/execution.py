@@ -7,6 +7,7 @@ all its descendants.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import queue
@@ -70,16 +71,13 @@ def run(argv: Sequence[str], until: float, variables: Optional[Mapping[str, str]
     variables: environment variables for it; what is not printable in them is given as an escape, and a text that is too long
     for an environment is cut. Raises OSError when it cannot be started.
     """
+    if tuple(argv) in _Start.hanging:
+        raise OSError(errno.EBUSY, "an earlier start of it hangs in the kernel still", argv[0])
+    environment = {**_inherited(os.environ), **_given(variables or {})}
     reader, writer = os.pipe()
     try:
         os.set_blocking(reader, False)
-        try:
-            child = _start(
-                until, argv, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer, start_new_session=True,
-                env={**_inherited(os.environ), **_given(variables or {})},
-            )
-        finally:
-            os.close(writer)
+        child = _Start(argv, writer, stdin=subprocess.DEVNULL, start_new_session=True, env=environment).wait(until)
         if child is None:
             return Ended(None, 0, [], "")
         # The child is not reaped before its tree was looked for: until then its pid, which is also the number of its
@@ -110,52 +108,91 @@ class _Child(subprocess.Popen[bytes]):
         super().__init__(argv, **options)
 
 
-def _start(until: float, argv: Sequence[str], **options: Any) -> Optional[subprocess.Popen[bytes]]:
-    """Start a command; None where it was not executed by `until`, and was killed. Raises OSError when it cannot be started.
+class _Start:
+    """The start of one command, on a thread of its own: execve(2) waits for ever where the command lies on a file system that
+    hangs, and Popen waits for execve(2).
 
-    execve(2) waits for ever where the command lies on a file system that hangs, and Popen waits for execve(2): on a thread of its
-    own, which ends when the child does. Where there is no thread to be had, it waits on this one.
+    output: a descriptor for what the command says, which this closes. options: Popen's.
     """
-    begun: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
-    outcome: queue.SimpleQueue[Union[subprocess.Popen[bytes], Exception]] = queue.SimpleQueue()
 
-    def start() -> None:
+    #: what is being started since its limit is over, which the kernel does not let be killed
+    hanging: Set[Tuple[str, ...]] = set()
+
+    def __init__(self, argv: Sequence[str], output: int, **options: Any) -> None:
+        self._argv, self._output, self._options = tuple(argv), output, options
+        self._begun: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
+        #: whoever takes the child from here ends it: `wait`, or once that waits no more the thread itself
+        self._outcome: queue.SimpleQueue[Union[subprocess.Popen[bytes], Exception]] = queue.SimpleQueue()
+        self._given_up = False
         try:
-            outcome.put(_Child(begun, argv, **options))
+            threading.Thread(target=self._run, name="zkelect-start", daemon=True).start()
+        except RuntimeError:
+            # Where there is no thread to be had, the one that is there waits.
+            self._run()
+
+    def _run(self) -> None:
+        try:
+            self._outcome.put(_Child(self._begun, self._argv, stdout=self._output, stderr=self._output, **self._options))
         except Exception as error:
-            outcome.put(error)
+            self._outcome.put(error)
+        finally:
+            os.close(self._output)
+        if self._given_up:
+            self.hanging.discard(self._argv)
+            _end(self._came(0.0))
 
-    try:
-        threading.Thread(target=start, name="zkelect-start", daemon=True).start()
-    except RuntimeError:
-        start()
-    late = False
-    found: Union[subprocess.Popen[bytes], Exception, None]
-    try:
-        found = outcome.get(timeout=max(0.0, until - now()))
-    except queue.Empty:
-        found, late = _kill_unexecuted(begun.get(), outcome), True
-    if isinstance(found, Exception):
-        raise found
-    if late and found is not None:
-        _reap(found)
-    return None if late else found
-
-
-def _kill_unexecuted(
-    child: subprocess.Popen[bytes], outcome: queue.SimpleQueue[Union[subprocess.Popen[bytes], Exception]]
-) -> Union[subprocess.Popen[bytes], Exception, None]:
-    """Kill a child that is being started; what comes of the start then, None where the kernel does not end it."""
-    process = proc.read(child.pid) if child.pid is not None else None
-    if process is not None and process.ppid == os.getpid():
+    def _came(self, seconds: float) -> Union[subprocess.Popen[bytes], Exception, None]:
         try:
-            proc.kill(process, signal.SIGKILL)
-        except PermissionError:
-            pass
-    try:
-        return outcome.get(timeout=KILL_LIMIT)
-    except queue.Empty:
-        return None
+            return self._outcome.get(timeout=max(0.0, seconds))
+        except queue.Empty:
+            return None
+
+    def wait(self, until: float) -> Optional[subprocess.Popen[bytes]]:
+        """The command that runs now; None where it was not executed by `until`, and was killed. Raises OSError when it cannot be
+        started."""
+        found = self._came(until - now())
+        if found is None:
+            end = now() + KILL_LIMIT
+            while found is None and now() < end:
+                self._kill()
+                found = self._came(KILL_LIMIT / 10)
+            if found is None:
+                self.hanging.add(self._argv)
+                self._given_up = True
+                found = self._came(0.0)
+                if found is not None:
+                    self.hanging.discard(self._argv)
+            if not isinstance(found, Exception):
+                _end(found)
+                return None
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _kill(self) -> None:
+        """Kill the child, if there is one yet."""
+        try:
+            child = self._begun.get_nowait()
+        except queue.Empty:
+            return
+        self._begun.put(child)
+        pid = getattr(child, "pid", None)
+        try:
+            process = proc.read(pid) if pid else None
+            if process is not None and process.ppid == os.getpid():
+                proc.kill(process, signal.SIGKILL)
+        except OSError:
+            # It is tried again.
+            return
+
+
+def _end(child: Union[subprocess.Popen[bytes], Exception, None]) -> None:
+    """End a command that was executed too late, with what it has started."""
+    if isinstance(child, subprocess.Popen):
+        root = proc.read(child.pid)
+        if root is not None:
+            kill_tree(root)
+        _reap(child)
 
 
 class _Output:
@@ -240,14 +277,14 @@ def kill_tree(root: proc.Process) -> Tuple[int, List[int]]:
     but one with a pending SIGKILL forks no more.
     """
     end = now() + KILL_LIMIT
-    own_session = os.getsid(0)
+    own_session = (os.getsid(0),)
     known: Set[proc.Process] = {root}
     signalled: Set[Tuple[int, int]] = set()
     refused: List[int] = []
     while True:
         found = [
             process
-            for process in proc.tree(known, outside_session=own_session)
+            for process in proc.tree(known, outside_sessions=own_session)
             if process.identity not in signalled
         ]
         for process in found:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Callable, Collection, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from supervisor_zkelect.system import reserve
 
@@ -156,7 +156,16 @@ class Kinship:
             self._enter(process)
 
     def add(self, process: Process) -> None:
-        """Enter one that was found after the table was read."""
+        """Enter one that was found after the table was read, also in place of another that had its pid then."""
+        former = self.processes.get(process.pid)
+        if former is not None:
+            # Whoever stands below that number was a child of the former's: while it names a group or a session, the kernel gives
+            # it to nobody.
+            self._near.pop(process.pid, None)
+            for number in {former.ppid, former.pgrp, former.session} - {process.pid}:
+                self._near[number].remove(former)
+            if former.session != process.pid:
+                self._sessions[former.session].remove(former)
         self.processes[process.pid] = process
         self._enter(process)
 
@@ -170,7 +179,7 @@ class Kinship:
         return any(process.pgrp == pid or process.session == pid for process in self._near.get(pid, ()))
 
     def tree(
-        self, roots: Iterable[Process], exclude: Iterable[int] = (), outside_session: Optional[int] = None,
+        self, roots: Iterable[Process], exclude: Iterable[int] = (), outside_sessions: Optional[Collection[int]] = None,
         alike: Optional[Callable[[Process, Process], bool]] = None,
     ) -> Set[Process]:
         """The living processes that belong to `roots`, the roots included, in the time that the result takes and not in that of
@@ -183,7 +192,7 @@ class Kinship:
 
         roots: processes, living or dead; a dead one still counts as ancestor, group and session leader, unless its pid
             is used by another process now.
-        outside_session: the session in which the roots were started, which others share. Every other session in which a
+        outside_sessions: those in which the roots were started, which others share. Every other session in which a
             member is found was made by a member, since setsid(2) always makes one, so all who are in it belong too, even
             when its leader is dead and was never seen. None leaves this relation out.
         alike: whether two processes are so alike that one which shares the other's process group or session belongs; without
@@ -195,13 +204,13 @@ class Kinship:
             current = self.processes.get(root.pid)
             if root.pid not in barred and (current is None or current.start == root.start):
                 kin.add(root.pid)
-        sessions = {0, outside_session}
+        sessions = {0, *(outside_sessions or ())}
         found = list(kin)
         while found:
             pid = found.pop()
             near = self._near.get(pid, [])
             process = self.processes.get(pid)
-            if outside_session is not None and process is not None and process.session not in sessions:
+            if outside_sessions is not None and process is not None and process.session not in sessions:
                 sessions.add(process.session)
                 near = near + self._sessions[process.session]
             for relative in near:
@@ -213,9 +222,9 @@ class Kinship:
         return {self.processes[pid] for pid in kin if pid in self.processes and not self.processes[pid].gone}
 
 
-def tree(roots: Iterable[Process], outside_session: Optional[int] = None) -> Set[Process]:
+def tree(roots: Iterable[Process], outside_sessions: Optional[Collection[int]] = None) -> Set[Process]:
     """As `Kinship.tree`, of all processes as they are now."""
-    return Kinship(table()).tree(roots, outside_session=outside_session)
+    return Kinship(table()).tree(roots, outside_sessions=outside_sessions)
 
 
 def pidfd_trouble() -> str:

@@ -108,12 +108,13 @@ class Scanner:
             pids += self._former.pids()
         inside = set()
         for pid in pids:
-            # One that was forked since the table was read must not be missed.
-            process = look.kin.processes.get(pid)
-            if process is None:
-                process = self._kernel.read(pid)
-                if process is not None:
-                    self._census.add(process, look)
+            # The table was read before: one that was forked since must not be missed, and one that had its pid then not be taken
+            # for it.
+            process, seen = self._kernel.read(pid), look.kin.processes.get(pid)
+            if process is not None and (seen is None or seen.identity != process.identity):
+                self._census.add(process, look)
+            elif process is not None and seen is not None:
+                process = seen
             if process is not None:
                 inside.add(process)
         return inside

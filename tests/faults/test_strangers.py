@@ -50,7 +50,7 @@ def begin():
 
     yield begin
     for process in made:
-        for one in [process, *proc.tree([process], outside_session=os.getsid(0))]:
+        for one in [process, *proc.tree([process], outside_sessions=(os.getsid(0),))]:
             proc.kill(one)
         os.waitpid(process.pid, 0)
 

@@ -643,6 +643,24 @@ def test_exec_that_cannot_even_be_executed_is_ended_by_the_limit(hangs):
     wait.until(lambda: not [one for one in psutil.Process().children() if one.name() == hangs.name[:15]], LONG, "the child to be dead")
 
 
+@pytest.mark.skipif(not can_watch(), reason="takes CAP_SYS_ADMIN, and a kernel with fanotify(7)")
+def test_exec_that_cannot_even_be_killed_is_started_once_only(hangs, monkeypatch):
+    """A check that is asked for ever would take all threads and pids of the node."""
+    kill = proc.kill
+    monkeypatch.setattr(proc, "kill", lambda process, sig: None)
+    at_limit(parse(f"exec:{hangs}"), f"running {hangs}, killed")
+    bad(parse(f"exec:{hangs}"), "an earlier start of it hangs in the kernel still")
+    good(parse("exec:true"))
+    starting = [thread for thread in threading.enumerate() if thread.name == "zkelect-start"]
+    assert len(starting) == 1
+    monkeypatch.setattr(proc, "kill", kill)
+    for one in psutil.Process().children():
+        if one.name() == "python" or one.cmdline()[:1] == [str(hangs)]:
+            one.kill()
+    wait.until(lambda: not starting[0].is_alive(), LONG, "the start to end")
+    wait.until(lambda: "hangs in the kernel" not in parse(f"exec:{hangs}").probe(0.2).reason, LONG, "another start")
+
+
 def test_exec_where_there_is_no_thread_to_be_had_is_run_all_the_same(monkeypatch):
     def start(thread):
         raise RuntimeError("can't start new thread")

@@ -118,6 +118,12 @@ def test_without_a_grant_it_is_refused_and_asks_nobody(node):
     assert node.heard == []
 
 
+def test_what_was_granted_anew_meanwhile_is_another_term(node):
+    """Its token and address would be those of the former one."""
+    node.before = lambda: node.put(token=ENTRY.token + 1)
+    assert node.refusal() == f"the term {ENTRY.token} is over, and {ENTRY.token + 1} has begun"
+
+
 def test_a_lease_covers_until_the_kill():
     assert run.forbidden(ENTRY, 1.9) == ""
     assert run.forbidden(ENTRY, 2.0) == "its lease for orders is over"

@@ -71,6 +71,17 @@ def own_secret(group="primary", uid=None):
     return SECRETS(group, os.getuid() if uid is None else uid)
 
 
+def test_whoever_shares_the_session_of_a_former_supervisord_is_nobodys(start):
+    """Its programs were started in it, and so was whatever else the shell has started that it was started from."""
+    left = start()
+    shell = proc.read(left.ppid)
+    assert shell.session == left.session != proc.read(os.getppid()).session
+    seen = watching()
+    assert shell.pid in pids(seen.find("primary", {left}, seen.look()).living), "a session that a member has made is the group's"
+    seen = census.Census(os.getppid(), URL, "instance", secrets=SECRETS, former_sessions={left.session})
+    assert pids(seen.find("primary", {left}, seen.look()).living) == {left.pid}
+
+
 def test_the_name_and_the_secret_are_a_proof(start):
     one = start(ZKELECT_SECRET=own_secret())
     found = find(watching())

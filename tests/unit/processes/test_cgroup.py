@@ -137,6 +137,25 @@ def test_a_cgroup_that_cannot_be_read_is_not_empty(tmp_path, monkeypatch):
         former.pids()
 
 
+def test_a_threaded_cgroup_below_hides_nobody_and_stops_no_look(tmp_path, monkeypatch):
+    """What is in one is told by the cgroup above it; the kernel refuses to tell of the threaded one."""
+    path = instance(tmp_path, "1-1", 41)
+    (tmp_path / "1-1" / "group-primary" / "threads").mkdir()
+    (tmp_path / "1-1" / "group-primary" / "threads" / "cgroup.procs").touch()
+    refused = f"{path}/group-primary/threads"
+
+    def opened(name, *mode, **more):
+        if name.startswith(refused):
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+        return open(name, *mode, **more)
+
+    monkeypatch.setattr(cgroup, "open", opened, raising=False)
+    assert Cgroups(path).pids("primary") == [41]
+    refused = f"{path}/group-primary/cgroup.procs"
+    with pytest.raises(OSError, match="not supported"):
+        Cgroups(path).pids("primary")
+
+
 def test_what_the_dead_left_is_removed_and_what_the_living_have_stays(tmp_path):
     """The kernel refuses to remove a cgroup with processes in it; so does a file in a folder."""
     folders = {}

@@ -227,8 +227,20 @@ def test_a_session_whose_leader_was_never_seen(spawn):
     one, other = (proc.read(pid) for pid in process.said)
     assert one.session == other.session != root.session
     # Of the two orphans one is known to belong; the session, which is not the root's own, tells the other.
-    assert {each.pid for each in proc.tree([one], outside_session=root.session)} == {one.pid, other.pid}
+    assert {each.pid for each in proc.tree([one], outside_sessions=(root.session,))} == {one.pid, other.pid}
     assert {each.pid for each in proc.tree([one])} == {one.pid}
+
+
+def test_one_that_has_a_pid_now_is_not_kin_to_those_of_its_former_holder(spawn):
+    """Read after the table, in which the pid was a stranger's with a child."""
+    process = spawn(PARENT, "child", start_new_session=True)
+    now = proc.read(process.pid)
+    (child,) = process.said
+    former = now._replace(start=now.start - 5, session=1, pgrp=1)
+    kin = proc.Kinship({former.pid: former, child: proc.read(child)._replace(session=now.session + 1, pgrp=now.session + 1)})
+    kin.add(now)
+    assert kin.tree([now]) == {now} and kin.tree([former]) == set()
+    assert former not in kin.tree([proc.read(1)])
 
 
 def test_neither_init_nor_this_process_is_ever_kin(spawn):
