@@ -153,7 +153,7 @@ def release_unproven(turn: Turn, said: str = "") -> None:
     by = f" (by order{said})" if said else ""
     turn.act(messages.Log(f"released on the operator's word{by}, though the group is not proven dead; the holder stays"))
     turn.set(cleaning=stopping, stuck=False, killed=True)
-    if turn.state.proposal is None or not turn.state.alive:
+    if turn.state.proposal is None and not turn.state.unadopted or not turn.state.alive:
         detach(turn, "forced")
     else:
         turn.go(DEMOTING, "releasing")

@@ -51,7 +51,7 @@ def obey(turn: Turn) -> None:
         # What makes the orders unusable is told by itself, and not with each step that follows from it.
         unusable = "what operators have ordered cannot be used"
         demotion.release(turn, state.aside if not bar else bar if orders.bar_id else unusable)
-    elif bar and orders.bar_id and (state.role, state.step) == (DETACHED, "waiting") and state.inherited is None:
+    elif bar and orders.bar_id and _has_left(state):
         turn.go(MAINTENANCE, "", bar)
         turn.act(messages.TellOutcome(orders.bar_id, True, f"{turn.rules.node} left the queue"))
     elif not bar and state.role == MAINTENANCE:
@@ -62,6 +62,12 @@ def _left_behind(state: State) -> bool:
     """Whether a former listener of this node may have left a proposal, by which nothing runs and nobody else leads."""
     waiting = (state.role, state.step) == (DETACHED, "waiting")
     return waiting and state.inherited is None and state.unadopted and state.up and not state.cleaning
+
+
+def _has_left(state: State) -> bool:
+    """Whether this node stands in no queue. In a session of a former listener it may, until that one's proposal is given up."""
+    waiting = (state.role, state.step) == (DETACHED, "waiting")
+    return waiting and state.inherited is None and not (state.unadopted and state.alive)
 
 
 def _hand_over(turn: Turn, orders: messages.ControlSeen) -> None:

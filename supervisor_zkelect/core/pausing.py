@@ -242,7 +242,7 @@ def _go_on_or_die(turn: Turn) -> None:
     """The consent is gone: go on by the proposal and the ordinary lease, or end, as another node may lead. Where that lease
     leaves no more than the time for a stop, it has the group asked to stop, by the guard if need be."""
     state = turn.state
-    if state.proposal is not None and state.up and lease_of(turn.rules, state).ordinary.covers(turn.now):
+    if state.proposal is not None and lease_of(turn.rules, state).ordinary.covers(turn.now):
         turn.act(messages.Log("the consent to the pause is gone; goes on as an ordinary primary"))
         _bound(turn)
     else:

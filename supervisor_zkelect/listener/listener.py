@@ -282,11 +282,17 @@ class Listener:
         # Where this listener's numbers begin, so that no answer to a former listener passes for one to it.
         now, first = self.host.now(), self.host.pid << 24
         found = self.guard.found.get(settings.group)
-        if found is not None and found["granted"] and inherited:
+        if found is not None and goes_on(found, inherited, now):
             one.begin(*role.inherit(now, found["token"], found["deadline"], first, found["paused_until"]))
             group.readdress(settings.address)
         else:
             one.begin(*role.begin(now, first))
+
+
+def goes_on(found: Dict[str, Any], inherited: bool, now: float) -> bool:
+    """Whether a group's term goes on under this listener. found: what the guard has of it. inherited: whether this listener knows
+    the session of that term. One that a pause keeps from ending goes on all the same."""
+    return bool(found["granted"]) and (inherited or found["paused_until"] > now)
 
 
 def main(path: str) -> int:

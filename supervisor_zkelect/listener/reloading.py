@@ -17,7 +17,7 @@ import logging
 import math
 from dataclasses import replace
 from functools import partial
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Callable, Collection, Dict, List, Optional, Set
 
 from supervisor_zkelect.config.options import ELECTION, LIVE, RESTART, SESSION, TERM
 from supervisor_zkelect.config.settings import Settings
@@ -90,6 +90,9 @@ class Reloads(Decider):
             why = "it takes another listener, and this one enforces the leases itself, as no guard was to be had"
             does = "supervisorctl restart zkelect does it, and stops what runs"
             self._tell(event.ticket, 1, f"{file}: nothing is changed, since {why}; {does}", lines)
+        elif self._stopping(()):
+            why = f"{', '.join(self._stopping(()))} is just being stopped, which another listener would undo"
+            self._tell(event.ticket, 1, f"{file}: nothing is changed, since {why}; ask again", lines)
         elif effects <= {LIVE, RESTART}:
             text = f"{file}: the listener restarts, and the same term goes on"
             self._agree(event.ticket, text, lines, Agreed(set(), False))
@@ -203,6 +206,8 @@ class Reloads(Decider):
         if self._ending is None or self._departure.begun:
             return
         over = all(self._candidacies[name].state.role == roles.WITHDRAWN for name in self._ending)
+        # What was ordered for others meanwhile is done first.
+        over = over and not self._stopping(self._ending)
         reason = "another listener starts with the changed configuration"
         if self._guard.independent:
             if moment >= self._end_by or over:
@@ -210,6 +215,14 @@ class Reloads(Decider):
         elif moment >= self._end_by:
             # What enforces the leases now, as the guard was lost meanwhile, ends with this process.
             self._departure.leave_in_time(reason)
+
+    def _stopping(self, ending: Collection[str]) -> List[str]:
+        """The elections that are being stopped, but for these."""
+        now = self._host.now()
+        return [
+            one.name for one in self._candidacies
+            if one.state.role == roles.DEMOTING and not one.state.held(now) and one.name not in ending
+        ]
 
     def handlers(self) -> events.Handlers:
         return {Reread: self._reread, Agreed: self._agreed}

@@ -68,6 +68,8 @@ class SessionKeeper(Part):
         #: the session is to be closed when no group runs; and the first generation that counts since one was
         self.closing = False
         self._first_generation = 0
+        #: whether there was no session yet
+        self._first = True
 
     # Beginning
 
@@ -180,12 +182,12 @@ class SessionKeeper(Part):
 
     def _session_began(self, event: session.Connected) -> None:
         """Do what a session needs that is new, or has another timeout."""
-        if self.former is not None and self.former.id != event.session:
+        if self._first and (self.former is None or self.former.id != event.session):
             self._leftovers.elections = []
             for one in self._candidacies:
                 if one.state.inherited is not None:
                     one.decide(messages.SessionLost("the session of the inherited term is over"))
-        self.former = None
+        self.former, self._first = None, False
         if self._host.settings.acl != "open":
             self._work.submit(partial(pool_worker.inspect_znodes, self.session.client, self._host.settings))
         self.save()
@@ -272,11 +274,11 @@ class SessionKeeper(Part):
         return {messages.EndSession: lambda one, action: self.end(one, one.name)}
 
     def _close(self) -> None:
-        """Replace a session that must end, once no group of the node is alive under it."""
+        """Replace a session that must end, once no group is alive under it and ZooKeeper can be told: the next one knows none."""
         states = [one.state for one in self._candidacies]
         # It may have ended by itself; and a listener that ends closes it last of all.
         self.closing = any(state.ending for state in states) and not self._leaving()
-        if not self.closing or self._leftovers.alive or not all(state.settled for state in states):
+        if not self.closing or not self.connected or self._leftovers.alive or not all(state.settled for state in states):
             return
         self.closing = False
         self._leftovers.forget()

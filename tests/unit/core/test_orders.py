@@ -44,6 +44,17 @@ def test_who_may_not_lead_leaves_the_queue(node, orders):
     assert node.event(messages.ControlSeen()).did(messages.Propose)
 
 
+def test_what_a_former_listener_may_have_left_is_given_up_before_a_node_is_in_maintenance(node):
+    """The connection was lost between ZooKeeper's answer and its event; the proposal may stand at the head of the queue."""
+    node.cleared()
+    node.state = replace(node.state, alive=True, up=False)
+    node.event(ASIDE)
+    assert node.at == ("detached", "waiting") and next_wakeup(SETTINGS, node.state) == INFINITY
+    node.event(UP._replace(fresh=False))
+    assert node.at == ("demoting", "releasing") and node.did(messages.Release)
+    assert node.event(messages.Released(node.op(messages.Release))).at == ("maintenance", "")
+
+
 @pytest.mark.parametrize("orders", [ASIDE, GARBAGE])
 def test_a_claim_is_given_up_before_anything_is_started(node, orders):
     node.promoting().event(orders)

@@ -194,6 +194,13 @@ def test_where_the_consent_is_gone_it_is_an_ordinary_primary(node, gone):
     assert node.event(pause_messages.PauseEchoed(False, True)).did(pause_messages.EndPause), "the barrier may stand"
 
 
+def test_the_ordinary_lease_is_proof_enough_where_the_connection_is_lost_just_then(node):
+    renewed(paused(node), 9.0).event(seen(None))
+    look = node.op(pause_messages.SeeConsent)
+    node.event(messages.SessionDown()).event(pause_messages.ConsentRead(look, seen(None)))
+    assert node.at == ("primary", "") and not node.state.held(node.now) and not node.did(messages.KillGroup)
+
+
 @pytest.mark.parametrize("proposal", [True, False])
 def test_where_the_consent_is_gone_and_the_lease_too_it_is_killed(node, proposal):
     paused(node)

@@ -588,6 +588,14 @@ def test_a_release_on_an_operators_word_is_that_when_it_is_made_again(node):
     assert node.actions[-1] == messages.Release(node.state.waiting, True)
 
 
+def test_on_an_operators_word_the_proposal_of_a_former_listener_is_given_up(node):
+    """It stands at the head of the queue, and nobody else could lead."""
+    node = inherited().event(UP).event(messages.MemberFatal("web")).event(messages.Stuck("not gone"))
+    assert node.state.unadopted and node.state.proposal is None
+    node.event(messages.Resign("t1", force=True))
+    assert node.actions[-1] == messages.Release(node.state.waiting, True) and node.at == ("demoting", "releasing")
+
+
 def test_on_an_operators_word_what_has_no_proposal_is_not_released(node):
     node.primary().event(messages.Resign("t1", force=True)).event(messages.ProposalLost("deleted"))
     kill = node.op(messages.KillGroup)

@@ -24,9 +24,10 @@ def listener():
         begun=False, status=0, hand_over=lambda moment, reason: left.append("hand over"), leave_in_time=lambda reason: left.append("in time"),
     )
     guard = SimpleNamespace(independent=True, up=True)
-    reloads = Reloads(means(host, work), keepers(one, guard=guard), departure, lambda ticket, document: told.append(document))
+    parts = keepers(one, guard=guard)
+    reloads = Reloads(means(host, work), parts, departure, lambda ticket, document: told.append(document))
     return SimpleNamespace(
-        one=one, reloads=reloads, guard=guard, departure=departure, work=work, told=told, heard=heard, left=left,
+        host=host, candidacies=parts.candidacies, one=one, reloads=reloads, guard=guard, departure=departure, work=work, told=told, heard=heard, left=left,
         hear=lambda event: reloads.handlers()[type(event)](event),
     )
 
@@ -76,3 +77,24 @@ def test_with_a_guard_the_service_is_left_to_it_as_soon_as_the_terms_are_over(li
     listener.one.state = State(role=roles.WITHDRAWN, step="")
     listener.reloads.keep_time(NOW)
     assert listener.left == ["hand over"]
+
+
+@pytest.mark.parametrize("effect", [RESTART, TERM])
+def test_what_is_just_being_stopped_is_not_undone_by_another_listener(listener, effect):
+    """It would find the group dead and its proposal first, and lead again."""
+    listener.one.state = State(role=roles.DEMOTING, step="stopping", reason="resigned")
+    listener.hear(reread(effect))
+    answer, = listener.told
+    assert answer["exit"] == 1 and "orders is just being stopped" in answer["text"] and listener.work.given == []
+
+
+def test_what_is_ordered_while_the_terms_end_is_done_before_another_listener_comes(listener):
+    listener.candidacies.add(candidacy(listener.host, State(role=roles.WITHDRAWN, step=""), name="gone", group="g2"))
+    listener.hear(Agreed({"gone"}, False))
+    listener.one.state = State(role=roles.DEMOTING, step="stopping", reason="resigned")
+    due = listener.reloads.next_wakeup()
+    listener.reloads.keep_time(NOW)
+    assert listener.left == []
+    listener.one.state = State(role=roles.STANDBY, step="watching")
+    listener.reloads.keep_time(NOW)
+    assert listener.left == ["hand over"] and due > NOW

@@ -180,6 +180,14 @@ def test_a_term_of_another_session_than_the_one_that_is_had_is_over(make):
     assert kinds(one.heard) == ["SessionLost", "SessionUp"] and not one.left.alive and one.keeper.former is None
 
 
+def test_a_term_without_a_session_that_is_known_is_over_with_the_first_and_with_no_later_one(make):
+    one = make(State(role=roles.DETACHED, step="waiting", inherited=5, deadline=NOW + 9.0, paused_until=math.inf))
+    one.hear(connected())
+    assert kinds(one.heard) == ["SessionLost", "SessionUp"]
+    one.hear(connected(timeout=8.0))
+    assert "SessionLost" not in kinds(one.heard)
+
+
 def test_refused_credentials_take_another_client(make):
     one = make(STANDBY)
     one.hear(connected())
@@ -247,6 +255,19 @@ def test_a_session_that_must_end_is_closed_when_nothing_runs_under_it(make):
     assert one.heard == [] and one.keeper.link == "lost"
     one.hear(session.Lost(1, True))
     assert one.heard == [] and one.keeper.next_wakeup() == math.inf
+
+
+def test_a_session_that_must_end_is_closed_when_somebody_can_be_told(make):
+    """The next listener would know of no session, and the term of another election that is paused would be none of its own."""
+    one = make(State(role=roles.DEMOTING, step="closing", ending=True))
+    one.hear(connected())
+    one.keeper.end(None, "another")
+    one.hear(session.Suspended(1))
+    one.keeper.keep_time(NOW)
+    assert one.keeper.closing and one.store.value is not None
+    one.hear(connected())
+    one.keeper.keep_time(NOW)
+    assert not one.keeper.closing and one.store.value is None
 
 
 @pytest.mark.parametrize("state, forgotten", [
