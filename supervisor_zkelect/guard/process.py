@@ -23,7 +23,7 @@ import signal
 import socket
 import sys
 import threading
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, TypeVar, Union
 
 from supervisor_zkelect.guard import (
     aside,
@@ -56,6 +56,8 @@ from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.system.workers import Workers
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: Seconds after which a guard starts its keeper.
 KEEPER_DELAY = 0.3
@@ -100,21 +102,20 @@ class GuardProgram:
     ) -> None:
         self.folder, self.owner = terms.folder, record.Owner(*terms.owner)
         self.alone, self.asked_to_end = alone, False
-        try:
-            self._begun(terms, credentials, mine)
-        except (OSError, MemoryError) as error:
-            if not reserve.short(error):
-                raise
-            reserve.spend()
-            self._begun(terms, credentials, mine)
+        # Once, as the record is emptied for this guard.
+        former = _with_reserve(lambda: read_former(self.folder, self.owner))
+        _with_reserve(lambda: self._begun(terms, credentials, mine, former))
 
-    def _begun(self, terms: Terms, credentials: Tuple[Optional[str], Optional[str]], mine: place.Place) -> None:
+    def _begun(
+        self, terms: Terms, credentials: Tuple[Optional[str], Optional[str]], mine: place.Place, former: List[record.Entry]
+    ) -> None:
         with contextlib.ExitStack() as opened:
-            self._begin(terms, credentials, mine, opened)
+            self._begin(terms, credentials, mine, former, opened)
             opened.pop_all()
 
     def _begin(
-        self, terms: Terms, credentials: Tuple[Optional[str], Optional[str]], mine: place.Place, opened: contextlib.ExitStack
+        self, terms: Terms, credentials: Tuple[Optional[str], Optional[str]], mine: place.Place, former: List[record.Entry],
+        opened: contextlib.ExitStack,
     ) -> None:
         """opened: closes what this has opened where it fails: it is tried again, in a process that may be a listener's."""
         self.inbox = Inbox()
@@ -122,6 +123,7 @@ class GuardProgram:
         self.kept_log = KeptLog(self.folder, self.inbox.wake)
         opened.callback(self.kept_log.close)
         self.selector = selectors.DefaultSelector()
+        opened.callback(self.selector.close)
         self.cgroups, self.former = cgroups.find(self.owner, terms.url)
         self.keeper = keeper_link.KeeperLink(self.folder, terms.config, terms.credentials, self.selector, self.on_keeper)
         self.supervisord = Supervisord(terms.calls or terms.url, *credentials)
@@ -146,7 +148,6 @@ class GuardProgram:
         opened.callback(self.manager.close)
         for name, processes in own.items():
             self.manager.group(name).remember(processes)
-        former = read_former(self.folder, self.owner)
         book = make_record(self.folder, self.owner, terms.room + len(former))
         opened.callback(book.close)
         self.guard = Guard(self.owner, terms.grace, self.manager, book, self, now)
@@ -344,6 +345,17 @@ class GuardProgram:
         trouble = aside.begin(aside.run_hook, command, seconds, variables, name="zkelect-hook")
         if trouble:
             log.error("%s cannot be run: %s", command[0], trouble)
+
+
+def _with_reserve(work: Callable[[], T]) -> T:
+    """Do it, once more with what is kept in reserve where it fails for want of descriptors or memory."""
+    try:
+        return work()
+    except (OSError, MemoryError) as error:
+        if not reserve.short(error):
+            raise
+        reserve.spend()
+        return work()
 
 
 def read_former(folder: str, owner: record.Owner) -> List[record.Entry]:

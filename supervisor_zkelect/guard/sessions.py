@@ -36,6 +36,7 @@ def note(folder: str, owner: record.Owner, session: int) -> FrozenSet[int]:
             with runtime_folder.held(folder) as opened:
                 files.replace(os.path.join(opened, FILE), json.dumps(dict(latest)).encode("ascii"))
         except OSError as error:
+            reserve.unless_short(error)
             log.warning("%s: cannot note supervisord's session for the next guards: %s", os.path.join(folder, FILE), error)
     return frozenset(former & {one.session for one in proc.table().values()}) if former else frozenset()
 

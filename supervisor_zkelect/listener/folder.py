@@ -31,18 +31,19 @@ class RuntimeFolder(Part):
     def take_lock(self) -> None:
         """Take the session's lock; then whoever held it has released, and this listener may look what there is."""
         self.lock_at = math.inf
-        self.locked = self._host.take_lock()
-        if not self.locked:
-            self._log.warn("zkelect", "waiting for the guard to stop and release what an earlier listener left")
-            self.lock_at = self._host.now() + LOCK_PACE
-            return
         try:
-            self._taken()
+            self.locked = self._host.take_lock()
+            if self.locked:
+                self._taken()
+                return
+            self._log.warn("zkelect", "waiting for the guard to stop and release what an earlier listener left")
         except (OSError, MemoryError) as error:
             if not reserve.short(error):
                 raise
             self._log.warn("zkelect", f"cannot look yet what an earlier listener left: {error}; trying again")
-            self.give_lock_back(LOCK_PACE)
+            if self.locked:
+                self.give_lock_back(LOCK_PACE)
+        self.lock_at = self._host.now() + LOCK_PACE
 
     def give_lock_back(self, delay: float) -> None:
         """Leave the lock to whoever has to release first, and try for it again after `delay` seconds."""

@@ -282,17 +282,19 @@ class Listener:
         # Where this listener's numbers begin, so that no answer to a former listener passes for one to it.
         now, first = self.host.now(), self.host.pid << 24
         found = self.guard.found.get(settings.group)
-        if found is not None and goes_on(found, inherited, now):
+        left = settings.group in [one.group for one in self.leftovers.elections]
+        if found is not None and goes_on(found, inherited, left, now):
             one.begin(*role.inherit(now, found["token"], found["deadline"], first, found["paused_until"]))
             group.readdress(settings.address)
         else:
             one.begin(*role.begin(now, first))
 
 
-def goes_on(found: Dict[str, Any], inherited: bool, now: float) -> bool:
+def goes_on(found: Dict[str, Any], inherited: bool, left: bool, now: float) -> bool:
     """Whether a group's term goes on under this listener. found: what the guard has of it. inherited: whether this listener knows
-    the session of that term. One that a pause keeps from ending goes on all the same."""
-    return bool(found["granted"]) and (inherited or found["paused_until"] > now)
+    the session of that term. left: whether the term is of another election, which is no more. One that a pause keeps from ending
+    goes on where no session is known."""
+    return bool(found["granted"]) and (inherited or not left and found["paused_until"] > now)
 
 
 def main(path: str) -> int:

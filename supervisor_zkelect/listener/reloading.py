@@ -76,6 +76,9 @@ class Reloads(Decider):
         self._reading = False
         effects = {change.effect for change in event.changes}
         lines = [f"{change}: {change.effect}" for change in event.changes]
+        anew = SESSION in effects
+        names = {change.section[len(ELECTION):] for change in event.changes if change.effect == TERM}
+        names = set(known) if anew else names & set(known)
         if self._departure.begun:
             self._tell(event.ticket, 1, "the listener is ending; ask again", [])
         elif event.problems or event.settings is None:
@@ -90,16 +93,14 @@ class Reloads(Decider):
             why = "it takes another listener, and this one enforces the leases itself, as no guard was to be had"
             does = "supervisorctl restart zkelect does it, and stops what runs"
             self._tell(event.ticket, 1, f"{file}: nothing is changed, since {why}; {does}", lines)
-        elif self._stopping(()):
-            why = f"{', '.join(self._stopping(()))} is just being stopped, which another listener would undo"
-            self._tell(event.ticket, 1, f"{file}: nothing is changed, since {why}; ask again", lines)
+        elif self._stopping(names):
+            why = f"{', '.join(self._stopping(names))} is just being stopped, which another listener would undo"
+            does = "ask again, or have supervisorctl restart zkelect do it"
+            self._tell(event.ticket, 1, f"{file}: nothing is changed, since {why}; {does}", lines)
         elif effects <= {LIVE, RESTART}:
             text = f"{file}: the listener restarts, and the same term goes on"
             self._agree(event.ticket, text, lines, Agreed(set(), False))
         else:
-            anew = SESSION in effects
-            names = {change.section[len(ELECTION):] for change in event.changes if change.effect == TERM}
-            names = set(known) if anew else names & set(known)
             ends = [f"{name} ({known[name].state.role})" for name in sorted(names)]
             what = f"ends {'the session and ' if anew else ''}this node's part in: {', '.join(ends) or 'no election of now'}"
             if event.yes:
@@ -217,11 +218,12 @@ class Reloads(Decider):
             self._departure.leave_in_time(reason)
 
     def _stopping(self, ending: Collection[str]) -> List[str]:
-        """The elections that are being stopped, but for these."""
+        """The elections that are being stopped, but for these. One that only waits for ZooKeeper is stopped already."""
+        states = {one.name: one.state for one in self._candidacies if one.name not in ending}
         now = self._host.now()
         return [
-            one.name for one in self._candidacies
-            if one.state.role == roles.DEMOTING and not one.state.held(now) and one.name not in ending
+            name for name, state in states.items() if state.role == roles.DEMOTING and not state.held(now)
+            and (state.step == "stopping" or state.step == "releasing" and state.up)
         ]
 
     def handlers(self) -> events.Handlers:

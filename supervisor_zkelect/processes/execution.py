@@ -126,7 +126,7 @@ class _Start:
         self._given_up = False
         try:
             threading.Thread(target=self._run, name="zkelect-start", daemon=True).start()
-        except RuntimeError:
+        except (RuntimeError, MemoryError):
             # Where there is no thread to be had, the one that is there waits.
             self._run()
 

@@ -162,10 +162,9 @@ class Kinship:
             # Whoever stands below that number was a child of the former's: while it names a group or a session, the kernel gives
             # it to nobody.
             self._near.pop(process.pid, None)
-            for number in {former.ppid, former.pgrp, former.session} - {process.pid}:
-                self._near[number].remove(former)
-            if former.session != process.pid:
-                self._sessions[former.session].remove(former)
+            for listed in (self._near, self._sessions):
+                for number in {former.ppid, former.pgrp, former.session}:
+                    listed[number] = [one for one in listed.get(number, ()) if one is not former]
         self.processes[process.pid] = process
         self._enter(process)
 

@@ -166,8 +166,8 @@ class _CheckedConnection:
         self._kazoo_read_socket = connection._read_socket
         #: of the message that was read last
         self._header: Any = None
-        #: since when the client's credentials were refused, by each server that was asked
-        self._refused_since = math.inf
+        #: since when the client's credentials were refused, and nothing served; and the timeout that was granted last, seconds
+        self._refused_since, self._granted = math.inf, 0.0
         #: whether that message belongs to a session, and not to its beginning
         self._serving = False
 
@@ -192,7 +192,7 @@ class _CheckedConnection:
         except kazoo_errors.AuthFailedError as error:
             self._refused_since = min(self._refused_since, now())
             # No lease is left by then; and the session, which each try keeps alive, must not stand in the queue for ever.
-            if not attached or now() - self._refused_since >= self._client._session_timeout / 1000:
+            if not attached or now() - self._refused_since >= max(self._granted, self._client._session_timeout / 1000):
                 raise
             # kazoo takes a connection that is lost meanwhile for a refusal, and would forget a session that lives on.
             raise self._dropped(Nonsense(f"this client cannot authenticate: {error}")) from None
@@ -213,6 +213,7 @@ class _CheckedConnection:
                 )
             except Nonsense as error:
                 raise self._dropped(error) from None
+            self._granted = reply.time_out / 1000
             self._pace.taken()
         return answer
 

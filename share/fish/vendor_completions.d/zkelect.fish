@@ -243,7 +243,6 @@ complete -c zkelect -n '__fish_seen_subcommand_from primary' -l watch -d 'go on,
 complete -c zkelect -n '__fish_seen_subcommand_from primary' -l exec -x -a '' -d 'with --watch: run COMMAND at the beginning and at each change, with ZKELECT_PRIMARY and ZKELECT_TOKEN'
 complete -c zkelect -n '__fish_seen_subcommand_from primary' -l json -d 'print one JSON document'
 complete -c zkelect -n '__fish_seen_subcommand_from primary' -a '(zkelect __complete elections 2>/dev/null)'
-complete -c zkelect -n '__fish_seen_subcommand_from http' -l json -d 'print one JSON document'
 complete -c zkelect -n '__fish_seen_subcommand_from http' -l check -d 'ask the one that runs, and tell whether it answers'
 complete -c zkelect -n '__fish_seen_subcommand_from http' -l hash -x -a '' -d 'print a line for http_password_file; the password is read, and not shown'
 complete -c zkelect -n '__fish_seen_subcommand_from http' -l json -d 'print one JSON document'

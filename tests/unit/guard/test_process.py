@@ -10,6 +10,7 @@ import pytest
 
 from supervisor_zkelect.guard import place, process, protocol, record
 from supervisor_zkelect.processes import cgroup, quick_moves
+from supervisor_zkelect.processes.manager import ProcessManager
 
 #: Without which no group is killed.
 NEEDED = ["zkelect-striker", "zkelect-manager"]
@@ -158,6 +159,21 @@ def test_what_cannot_be_had_at_the_beginning_is_tried_again_with_the_reserve(mak
         with pytest.raises(OSError, match="no more"):
             make()
     assert spent == [True]
+
+
+def test_what_was_granted_is_known_though_the_beginning_is_tried_twice(make, monkeypatch):
+    """The record is emptied for the guard that begins."""
+    entry = record.Entry("orders", "primary", "a", 7, True, 1, record.Lease(1e9, 1e9 + 1, 1e9 + 2))
+    left, begin = [MemoryError()], ProcessManager.start
+
+    def start(manager):
+        if left:
+            raise left.pop()
+        begin(manager)
+
+    monkeypatch.setattr(ProcessManager, "start", start)
+    monkeypatch.setattr(process, "read_former", lambda folder, owner: [entry] if left else [])
+    assert make().guard.groups["primary"].entry.granted
 
 
 def test_a_door_that_cannot_be_opened_is_made_again(make, tmp_path, monkeypatch):

@@ -90,10 +90,12 @@ def test_work_off_the_deciding_thread_reaches_no_part(name):
     assert of_the_room(ROOM / f"{name}.py") <= values | {"election_worker"}
 
 
-@pytest.mark.parametrize("granted, inherited, paused_until, on", [
-    (True, True, -math.inf, True), (True, False, -math.inf, False), (True, False, 5.0, False), (True, False, 5.1, True),
-    (True, False, math.inf, True), (False, True, math.inf, False),
+@pytest.mark.parametrize("granted, inherited, left, paused_until, on", [
+    (True, True, False, -math.inf, True), (True, False, False, -math.inf, False), (True, False, False, 5.0, False),
+    (True, False, False, 5.1, True), (True, False, False, math.inf, True), (False, True, False, math.inf, False),
+    (True, False, True, math.inf, False),
 ])
-def test_a_term_goes_on_by_its_session_or_by_a_pause(granted, inherited, paused_until, on):
-    """Of a session that was closed, or could not be saved, no listener knows, and the pause has the group run on all the same."""
-    assert listener.goes_on({"granted": granted, "paused_until": paused_until}, inherited, 5.0) is on
+def test_a_term_goes_on_by_its_session_or_by_a_pause(granted, inherited, left, paused_until, on):
+    """Of a session that was closed, or could not be saved, no listener knows, and the pause has the group run on all the same; but
+    not for another election that has the group now."""
+    assert listener.goes_on({"granted": granted, "paused_until": paused_until}, inherited, left, 5.0) is on

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect.config.diff import Change
-from supervisor_zkelect.config.options import RESTART, TERM
+from supervisor_zkelect.config.options import RESTART, SESSION, TERM
 from supervisor_zkelect.core import roles
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener.events import Agreed, Reread
@@ -79,13 +79,21 @@ def test_with_a_guard_the_service_is_left_to_it_as_soon_as_the_terms_are_over(li
     assert listener.left == ["hand over"]
 
 
-@pytest.mark.parametrize("effect", [RESTART, TERM])
-def test_what_is_just_being_stopped_is_not_undone_by_another_listener(listener, effect):
+@pytest.mark.parametrize("name, effect, step, up, refused", [
+    ("orders", RESTART, "stopping", True, True), ("stock", TERM, "stopping", False, True), ("orders", RESTART, "releasing", True, True),
+    # That election ends by it anyway, as all do with the session.
+    ("orders", TERM, "stopping", True, False), ("orders", SESSION, "stopping", True, False),
+    # Where ZooKeeper is away it may be for ever, as where its servers are others now.
+    ("orders", RESTART, "releasing", False, False), ("orders", RESTART, "closing", True, False),
+])
+def test_what_is_just_being_stopped_is_not_undone_by_another_listener(listener, name, effect, step, up, refused):
     """It would find the group dead and its proposal first, and lead again."""
-    listener.one.state = State(role=roles.DEMOTING, step="stopping", reason="resigned")
-    listener.hear(reread(effect))
-    answer, = listener.told
-    assert answer["exit"] == 1 and "orders is just being stopped" in answer["text"] and listener.work.given == []
+    listener.candidacies.add(candidacy(listener.host, State(role=roles.STANDBY, step="watching"), name="stock", group="g2"))
+    listener.one.state = State(role=roles.DEMOTING, step=step, reason="resigned", up=up)
+    listener.hear(Reread("t", True, SimpleNamespace(), [], [Change(f"election:{name}", "group", effect)], {}))
+    assert bool(listener.told) is refused and bool(listener.work.given) is not refused
+    if refused:
+        assert listener.told[0]["exit"] == 1 and "orders is just being stopped" in listener.told[0]["text"]
 
 
 def test_what_is_ordered_while_the_terms_end_is_done_before_another_listener_comes(listener):

@@ -2,6 +2,7 @@
 
 import logging
 import struct
+import time
 
 import pytest
 from kazoo import exceptions as kazoo_errors
@@ -195,6 +196,10 @@ def test_credentials_that_are_refused_for_as_long_as_a_lease_lasts_end_the_sessi
     client = kazoo(server, lambda client: kazoo_internals.ask_timeout(client, 1.0), digest="zk:gehe1m", client_id=(7, PASSWORD))
     until(lambda: kazoo_internals.has_ended(client), 60, "the client to give up")
     assert server.asked > 1
+    longer = kazoo(serve(grant(8000), REFUSED), lambda client: kazoo_internals.ask_timeout(client, 1.0), digest="z:p", client_id=(7, PASSWORD))
+    begun = time.monotonic()
+    until(lambda: kazoo_internals.has_ended(longer), 60, "this one to give up")
+    assert time.monotonic() - begun >= 8.0, "the leases go by what was granted"
 
 
 def test_credentials_that_are_refused_end_a_client_that_has_no_session(serve, kazoo):
