@@ -68,8 +68,9 @@ def _command(name: str, parser: argparse.ArgumentParser, common: Any) -> Command
         takes, json = takes or "--serverurl" in action.option_strings, json or "--json" in action.option_strings
     own = [option for option in _options(parser._actions) if not takes or not common.issuperset(option.words)]
     exits = (parser.epilog or "").partition("exit status: ")[2]
-    own = [one for one in own if not {"--help", *OUTPUT.words}.intersection(one.words)]
-    return Command(name, parser.description or "", arguments, own, exits, takes, json)
+    own = [one for one in own if "--help" not in one.words]
+    # Where the options that all share are not taken, it is one of its own.
+    return Command(name, parser.description or "", arguments, own, exits, takes, json and takes)
 
 
 def _options(actions: Sequence[argparse.Action]) -> List[Option]:

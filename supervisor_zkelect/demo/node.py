@@ -246,7 +246,8 @@ class Node:
 
     def _own(self, pids: Iterable[int]) -> List[proc.Process]:
         own = {process.pid: process for process in self.processes()}
-        strangers = [pid for pid in pids if pid not in own and proc.read(pid) is not None]
+        # One that has just ended is a zombie until it is reaped, and no stranger.
+        strangers = [pid for pid in pids if pid not in own and (seen := proc.read(pid)) is not None and not seen.gone]
         if strangers:
             raise ValueError(f"not processes of node {self.name}: {strangers}")
         return [own[pid] for pid in (pids or own) if pid in own]
