@@ -228,8 +228,8 @@ FAULTS: Dict[str, Fault] = {
     ),
     "attach without the lock": Fault(
         "listener.folder",
-        "        if not self.locked:\n            self._log.warn(",
-        "        if False:\n            self._log.warn(",
+        "            if self.locked:\n                self._taken()",
+        "            if True:\n                self._taken()",
         ("stay away", "leader gone"),
     ),
 }
