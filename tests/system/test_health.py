@@ -16,6 +16,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 
 import psutil
@@ -611,14 +612,11 @@ def test_exec_of_what_cannot_be_run(tmp_path):
 def hangs(tmp_path):
     """A command that cannot be executed and is never refused either, as on a file system whose server is gone: whoever opens it
     waits for an answer of somebody who gives none (fanotify(7))."""
-    libc, command = ctypes.CDLL(None, use_errno=True), tmp_path / "hangs"
+    command = tmp_path / "hangs"
     command.write_text("#!/bin/sh\n")
     command.chmod(0o755)
-    watching = libc.fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, os.O_RDONLY)
-    assert watching >= 0, os.strerror(ctypes.get_errno())
+    watching = watched(command)
     try:
-        added = libc.fanotify_mark(watching, FAN_MARK_ADD, ctypes.c_uint64(FAN_OPEN_PERM), AT_FDCWD, os.fsencode(command))
-        assert added == 0, os.strerror(ctypes.get_errno())
         yield command
     finally:
         os.close(watching)
@@ -627,12 +625,25 @@ def hangs(tmp_path):
 FAN_CLASS_CONTENT, FAN_CLOEXEC, FAN_MARK_ADD, FAN_OPEN_PERM, AT_FDCWD = 0x4, 0x1, 0x1, 0x10000, -100
 
 
+def watched(path):
+    """A descriptor until whose end whoever opens the file waits. Raises OSError where this process may not have that."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    watching = libc.fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, os.O_RDONLY)
+    if watching >= 0:
+        if libc.fanotify_mark(watching, FAN_MARK_ADD, ctypes.c_uint64(FAN_OPEN_PERM), AT_FDCWD, os.fsencode(path)) == 0:
+            return watching
+        os.close(watching)
+    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
 def can_watch():
     """Whether this process may have others wait for its answer."""
-    made = ctypes.CDLL(None).fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, os.O_RDONLY)
-    if made >= 0:
-        os.close(made)
-    return made >= 0
+    with tempfile.NamedTemporaryFile() as file:
+        try:
+            os.close(watched(file.name))
+        except OSError:
+            return False
+    return True
 
 
 @pytest.mark.skipif(not can_watch(), reason="takes CAP_SYS_ADMIN, and a kernel with fanotify(7)")
