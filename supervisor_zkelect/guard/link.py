@@ -94,14 +94,9 @@ class Link:
         """Kill a guard that stands still, or is of another version. GuardDown follows; the groups live on. What cannot be done
         for want of descriptors or memory is told, and left to the next call."""
         try:
-            self._kill_guard()
+            reserve.twice(self._kill_guard)
         except (OSError, MemoryError) as error:
-            if reserve.short(error):
-                reserve.spend()
-            try:
-                self._kill_guard()
-            except (OSError, MemoryError):
-                log.error("cannot end the guard, process %d: %s", self.pid, error)
+            log.error("cannot end the guard, process %d: %s", self.pid, error)
 
     def _kill_guard(self) -> None:
         guard = proc.read(self.pid) if self.pid else None

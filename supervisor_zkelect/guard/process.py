@@ -23,7 +23,7 @@ import signal
 import socket
 import sys
 import threading
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, TypeVar, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from supervisor_zkelect.guard import (
     aside,
@@ -56,8 +56,6 @@ from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.system.workers import Workers
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 #: Seconds after which a guard starts its keeper.
 KEEPER_DELAY = 0.3
@@ -103,8 +101,8 @@ class GuardProgram:
         self.folder, self.owner = terms.folder, record.Owner(*terms.owner)
         self.alone, self.asked_to_end = alone, False
         # Once, as the record is emptied for this guard.
-        former = _with_reserve(lambda: read_former(self.folder, self.owner))
-        _with_reserve(lambda: self._begun(terms, credentials, mine, former))
+        former = reserve.twice(lambda: read_former(self.folder, self.owner))
+        reserve.twice(lambda: self._begun(terms, credentials, mine, former))
 
     def _begun(
         self, terms: Terms, credentials: Tuple[Optional[str], Optional[str]], mine: place.Place, former: List[record.Entry]
@@ -345,17 +343,6 @@ class GuardProgram:
         trouble = aside.begin(aside.run_hook, command, seconds, variables, name="zkelect-hook")
         if trouble:
             log.error("%s cannot be run: %s", command[0], trouble)
-
-
-def _with_reserve(work: Callable[[], T]) -> T:
-    """Do it, once more with what is kept in reserve where it fails for want of descriptors or memory."""
-    try:
-        return work()
-    except (OSError, MemoryError) as error:
-        if not reserve.short(error):
-            raise
-        reserve.spend()
-        return work()
 
 
 def read_former(folder: str, owner: record.Owner) -> List[record.Entry]:

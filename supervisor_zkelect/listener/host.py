@@ -155,20 +155,13 @@ class Host:
     def saved(self) -> Optional[saved_session.Saved]:
         """The session that was saved; None when there is none that can be read. Raises OSError, and MemoryError, where it may be
         read a moment later."""
-        former = self._load()
+        # What is taken for nothing would end the term of an earlier listener.
+        former = reserve.twice(lambda: saved_session.load_surely(self._folder))
         if former is None:
             # Somebody may have removed it, which the guard has not seen yet.
             link.have_folder_kept(self._folder)
-            former = self._load()
+            former = reserve.twice(lambda: saved_session.load_surely(self._folder))
         return former
-
-    def _load(self) -> Optional[saved_session.Saved]:
-        try:
-            return saved_session.load_surely(self._folder)
-        except (OSError, MemoryError):
-            # Without it the term of an earlier listener would end.
-            reserve.spend()
-            return saved_session.load_surely(self._folder)
 
     def history_copy(self, election: str) -> HistoryCopy:
         """What this node keeps of an election's terms."""

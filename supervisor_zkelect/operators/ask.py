@@ -167,8 +167,8 @@ def _one_after_the_other(
                 ticket = call("zkelect.request", verb.name, name, json.dumps(said))
                 until = max(deadline, time.monotonic() + ANSWER_TIME)
                 answers[name] = _answer(call, verb.name, ticket, until, timeout, progress)
-                if verb.name == "resign" and answers[name].get("exit") == UNKNOWN:
-                    answers[name] = _resigning(call, name) or answers[name]
+                if UNDER_WAY in verb.statuses and answers[name].get("exit") == UNKNOWN:
+                    answers[name] = _stopping(call, name) or answers[name]
         except SupervisordError as error:
             if len(names) == 1:
                 raise
@@ -181,8 +181,8 @@ def _one_after_the_other(
     return waiting.with_all(answers, names)
 
 
-def _resigning(call: Call, election: str) -> Optional[Dict[str, Any]]:
-    """The answer to who has waited for long enough for a resignation that has begun; None where it is not known to have."""
+def _stopping(call: Call, election: str) -> Optional[Dict[str, Any]]:
+    """The answer to who has waited for long enough where this node is stopping; None where it is not known to be."""
     view = _view(call, REFRESH_TIME)
     if not view.known or view.role(election) != DEMOTING:
         return None

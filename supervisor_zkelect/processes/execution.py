@@ -71,7 +71,7 @@ def run(argv: Sequence[str], until: float, variables: Optional[Mapping[str, str]
     variables: environment variables for it; what is not printable in them is given as an escape, and a text that is too long
     for an environment is cut. Raises OSError when it cannot be started.
     """
-    if tuple(argv) in _Start.hanging:
+    if any(one.argv == tuple(argv) for one in list(_Start.hanging)):
         raise OSError(errno.EBUSY, "an earlier start of it hangs in the kernel still", argv[0])
     environment = {**_inherited(os.environ), **_given(variables or {})}
     reader, writer = os.pipe()
@@ -116,14 +116,13 @@ class _Start:
     """
 
     #: what is being started since its limit is over, which the kernel does not let be killed
-    hanging: Set[Tuple[str, ...]] = set()
+    hanging: Set[_Start] = set()
 
     def __init__(self, argv: Sequence[str], output: int, **options: Any) -> None:
-        self._argv, self._output, self._options = tuple(argv), output, options
+        self.argv, self._output, self._options = tuple(argv), output, options
         self._begun: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
         #: whoever takes the child from here ends it: `wait`, or once that waits no more the thread itself
         self._outcome: queue.SimpleQueue[Union[subprocess.Popen[bytes], Exception]] = queue.SimpleQueue()
-        self._given_up = False
         try:
             threading.Thread(target=self._run, name="zkelect-start", daemon=True).start()
         except (RuntimeError, MemoryError):
@@ -132,13 +131,13 @@ class _Start:
 
     def _run(self) -> None:
         try:
-            self._outcome.put(_Child(self._begun, self._argv, stdout=self._output, stderr=self._output, **self._options))
+            self._outcome.put(_Child(self._begun, self.argv, stdout=self._output, stderr=self._output, **self._options))
         except Exception as error:
             self._outcome.put(error)
         finally:
             os.close(self._output)
-        if self._given_up:
-            self.hanging.discard(self._argv)
+        if self in self.hanging:
+            self.hanging.discard(self)
             _end(self._came(0.0))
 
     def _came(self, seconds: float) -> Union[subprocess.Popen[bytes], Exception, None]:
@@ -157,11 +156,10 @@ class _Start:
                 self._kill()
                 found = self._came(KILL_LIMIT / 10)
             if found is None:
-                self.hanging.add(self._argv)
-                self._given_up = True
+                self.hanging.add(self)
                 found = self._came(0.0)
                 if found is not None:
-                    self.hanging.discard(self._argv)
+                    self.hanging.discard(self)
             if not isinstance(found, Exception):
                 _end(found)
                 return None

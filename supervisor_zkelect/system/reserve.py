@@ -11,7 +11,9 @@ import errno
 import mmap
 import os
 import resource
-from typing import List, Optional
+from typing import Callable, List, Optional, TypeVar
+
+T = TypeVar("T")
 
 DESCRIPTORS = 12
 """To read /proc takes two, to ask supervisord one for each thread that does, to start another process five."""
@@ -76,3 +78,14 @@ def unless_short(error: BaseException) -> None:
     cause = error.__cause__ or error
     if short(cause):
         raise cause from None
+
+
+def twice(work: Callable[[], T]) -> T:
+    """Do it, and once more with the reserve where it fails for want of descriptors or memory. Raises what it raises."""
+    try:
+        return work()
+    except (OSError, MemoryError) as error:
+        if not short(error):
+            raise
+        spend()
+        return work()

@@ -672,6 +672,23 @@ def test_exec_that_cannot_even_be_killed_is_started_once_only(hangs, monkeypatch
     wait.until(lambda: "hangs in the kernel" not in parse(f"exec:{hangs}").probe(0.2).reason, LONG, "another start")
 
 
+def test_exec_whose_start_does_not_come_back_is_ended_by_the_limit(monkeypatch):
+    """As where the kernel does not let the child be killed; with everybody's rights."""
+    free = threading.Event()
+
+    def never(child, *words, **options):
+        free.wait(LONG)
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", never)
+    at_limit(parse("exec:true"), "running true, killed")
+    bad(parse("exec:true"), "an earlier start of it hangs in the kernel still")
+    monkeypatch.undo()
+    good(parse("exec:true 1"))
+    free.set()
+    wait.until(lambda: parse("exec:true").probe(LONG).ok, LONG, "another start")
+
+
 def test_exec_where_there_is_no_thread_to_be_had_is_run_all_the_same(monkeypatch):
     def start(thread):
         raise RuntimeError("can't start new thread")

@@ -185,3 +185,11 @@ def test_a_door_that_cannot_be_opened_is_made_again(make, tmp_path, monkeypatch)
     monkeypatch.undo()
     made.keep_folder()
     assert made.listening is not None
+
+
+def test_whoever_shares_a_former_supervisords_session_is_known_to_the_census(make, monkeypatch):
+    given, census = [], process.Census
+    monkeypatch.setattr(process.sessions, "note", lambda folder, owner, session: frozenset({4711}))
+    monkeypatch.setattr(process, "Census", lambda *words, **options: given.append(options) or census(*words, **options))
+    make()
+    assert [one["former_sessions"] for one in given] == [{4711}]
