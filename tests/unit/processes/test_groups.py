@@ -16,6 +16,7 @@ from supervisor_zkelect.processes.census import Census, Found
 from supervisor_zkelect.processes.manager import ProcessManager
 from supervisor_zkelect.processes.member_states import MemberStates
 from supervisor_zkelect.processes.pidfds import WATCHED, Pidfds
+from supervisor_zkelect.processes.scanning import Scanner
 
 
 class Pool:
@@ -145,3 +146,33 @@ def test_a_member_without_a_pidfd_is_told_as_trouble(node, monkeypatch):
             assert node.manager.trouble == "" and node.groups.watched("primary") == {child.pid}
         finally:
             child.kill()
+
+
+class Kernel:
+    """/proc, with a table of processes that was read before."""
+
+    def __init__(self, *earlier):
+        self._earlier = earlier
+
+    def table(self, *given):
+        return {one.pid: one for one in self._earlier}
+
+    def __getattr__(self, name):
+        return getattr(proc, name)
+
+
+def test_a_member_is_not_taken_for_whoever_had_its_pid_when_the_table_was_read(node):
+    """Else that one's session would be the group's, and be killed with it."""
+    with subprocess.Popen(["sleep", "1000"], start_new_session=True) as child:
+        real, bystander = proc.read(child.pid), proc.read(os.getppid())
+        former = real._replace(start=real.start - 5, ppid=1, pgrp=bystander.pgrp, session=bystander.session)
+        kernel, heard = Kernel(former, bystander), []
+        scanner = Scanner(
+            lambda: 0.0, kernel, Census(os.getpid(), "unix:///none", kernel=kernel), SimpleNamespace(pids=lambda name: [child.pid]), None,
+            lambda name: None, lambda name, seen: None, lambda state: None, lambda state, found: heard.append(found),
+            lambda state, error: heard.append(error),
+        )
+        node.groups.stop(node.state, 1, -math.inf)
+        scanner.scan([node.state], 0.0)
+        child.kill()
+    assert [{one.identity for one in found.living} for found in heard] == [{real.identity}]
