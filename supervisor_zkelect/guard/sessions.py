@@ -26,7 +26,8 @@ MOST = 64
 
 def note(folder: str, owner: record.Owner, session: int) -> FrozenSet[int]:
     """Note the session of a supervisord, and tell those of the ones before it in which somebody lives: the number of an empty one
-    may become another's. owner: that supervisord. Raises OSError, and MemoryError, for want of descriptors or memory."""
+    may become another's. owner: that supervisord. session: 0 where it began outside the pid namespace, as that of whoever entered
+    a container does; it is never told. Raises OSError, and MemoryError, for want of descriptors or memory."""
     noted = _read(folder, owner)
     own = record.instance(owner)
     former = {one for instance, one in noted.items() if instance != own and one != session}

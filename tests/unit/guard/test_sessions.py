@@ -2,27 +2,46 @@
 
 import errno
 import json
-import os
+import subprocess
+import sys
 
 import pytest
 
 from supervisor_zkelect.guard import record, sessions
+from supervisor_zkelect.processes import proc
 
-#: A session in which somebody lives, and one in which nobody does.
-ALIVE, EMPTY = os.getsid(0), 4_000_000_000
+#: A session in which nobody lives.
+EMPTY = 4_000_000_000
+
+
+@pytest.fixture
+def alive():
+    """A session in which somebody lives. This process may have none with a number: 0 in a container that was entered."""
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE, start_new_session=True,
+    ) as leader:
+        yield leader.pid
 
 
 def owner(pid, boot="boot"):
     return record.Owner(boot, "pid:[7]", pid, pid + 1)
 
 
-def test_those_of_former_supervisords_are_told_while_somebody_lives_in_them(tmp_path):
-    assert sessions.note(str(tmp_path), owner(1), ALIVE) == frozenset()
-    assert sessions.note(str(tmp_path), owner(1), ALIVE) == frozenset(), "its own is no former one"
-    assert sessions.note(str(tmp_path), owner(2), EMPTY) == {ALIVE}
-    assert sessions.note(str(tmp_path), owner(3), 77) == {ALIVE}
-    assert sessions.note(str(tmp_path), owner(4), ALIVE) == frozenset(), "it is that of this supervisord, too"
+def test_those_of_former_supervisords_are_told_while_somebody_lives_in_them(tmp_path, alive):
+    assert sessions.note(str(tmp_path), owner(1), alive) == frozenset()
+    assert sessions.note(str(tmp_path), owner(1), alive) == frozenset(), "its own is no former one"
+    assert sessions.note(str(tmp_path), owner(2), EMPTY) == {alive}
+    assert sessions.note(str(tmp_path), owner(3), 77) == {alive}
+    assert sessions.note(str(tmp_path), owner(4), alive) == frozenset(), "it is that of this supervisord, too"
     assert sessions.note(str(tmp_path), owner(3, "later"), 77) == frozenset(), "another boot"
+
+
+def test_a_session_that_began_outside_the_container_has_no_number_that_could_be_told(tmp_path, alive, monkeypatch):
+    outsider = proc.read(alive)._replace(session=0)
+    monkeypatch.setattr(proc, "table", lambda: {alive: outsider})
+    assert sessions.note(str(tmp_path), owner(1), 0) == frozenset()
+    assert sessions.note(str(tmp_path), owner(2), alive) == frozenset(), "whoever entered the container is in session 0"
+    assert sessions.note(str(tmp_path), owner(3), 0) == frozenset()
 
 
 def test_the_latest_are_kept(tmp_path):
