@@ -62,7 +62,7 @@ def _option(meaning: str, type: str, read: Callable[[str], Any] = values.text, *
 
 
 def _time(meaning: str, least: float, **more: Any) -> Any:
-    """An option in seconds, at least so many."""
+    """An option in seconds. least: its smallest value."""
     return _option(meaning, "number", values.seconds(least), unit="seconds", **more)
 
 
@@ -101,7 +101,8 @@ class MainOptions:
         0.01, default="2",
     )
     heartbeat_interval: float = _time(
-        "How often the lease is renewed. A node without a lease sends heartbeats half as often.",
+        "How often the lease is renewed. A node without a lease sends a heartbeat every two intervals, or sooner where ride_through is "
+        "shorter.",
         0.01, computed=f"session_timeout · {lease.INTERVAL_SHARE:g}",
     )
     ride_through: float = _time(
@@ -306,8 +307,8 @@ class ElectionOptions:
         "number", values.count(0, ranks.MOST), default=str(ranks.DEFAULT),
     )
     failback: Optional[float] = _time(
-        "A primary hands over to a node with a higher priority that has stood by for so long, and whose last term has not "
-        "failed. Without it nobody hands back.",
+        "A primary hands over to a node with a higher priority that has stood by for at least this many seconds, and whose "
+        "last term has not failed. Without it nobody hands back.",
         0, computed="off",
     )
     fit: str = _option(

@@ -15,8 +15,8 @@ from supervisor_zkelect.core.turn import RETRY_MOST, Turn
 LOOK_LIMIT = 3.0
 
 #: How often the ack is read while somebody waits to hear who leads after a resignation, in seconds; for how long beside the
-#: time that another node has to become healthy, as this node leads again when none does; and for how long at most, as
-#: nobody waits longer (operators/verbs.py).
+#: time that another node has to become healthy, as this node leads again when none does; and for how long at most, however
+#: long the command waits.
 SUCCESSOR_PACE, SUCCESSOR_LIMIT, SUCCESSOR_MOST = 0.05, 60.0, 150.0
 
 

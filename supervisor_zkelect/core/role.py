@@ -15,7 +15,7 @@ Rules
     fenced a session's timeout later: a primary of another election with the same ack writes it again by then.
 5.  The group runs under a lease. At `deadline - kill_time - grace` it is asked to stop, at `deadline - kill_time` it is
     killed. Whatever stops it asks first and leaves it its stopwaitsecs; the lease is renewed until it is dead, so that
-    only a lease that ends cuts them. A lost session or a deleted proposal kills it without grace.
+    only a lease that ends cuts them. A lost session or a deleted proposal kills it without grace, but for a pause (13).
 6.  Only a group that is proven dead is released. Release empties the ack, removes the holder, deletes the proposal. A
     group that cannot be proven dead is released on an operator's word; then the holder stays, and the node proposes
     again only after the proof. Where ZooKeeper refuses a release, or fails it for long, the proposal alone is given up;
@@ -32,15 +32,19 @@ Rules
 9.  A primary that reads another ack or holder than its own in its own term writes them again; where somebody else does so,
     too, after a pause.
 10. A listener that comes after another inherits a group that runs under a grant (*inherited*): it goes on in the same term
-    when its session still owns the proposal with that token, and leads; in any other case the group is killed.
+    when its session still owns the proposal with that token, and leads, or a pause holds it (13); in any other case the group is killed.
 11. The next in line looks behind itself every T, and before it claims, and steps behind a candidate with a higher priority: once
     between two claims, and never where it is to lead by order. A primary with `failback` looks, too, and hands over as for an
     order. Where the priority is 0, or the check `fit` has failed for long under one primary that is well, a node stands in no
     queue; and while somebody serves it does not join one before its check has passed.
 12. Each request carries a number (`op`), and answers under another number are about something that is over.
+13. A primary consents to a pause in `control`; from then on its group runs without a lease, whatever becomes of session and
+    proposal, until the pause ends. Meanwhile nobody is promoted (`pausing`, `holding`, `pauses`).
+14. A restart by order has the group stopped, proven dead and started again in the same term, under the same lease (`restarting`).
 
 What each event does in each step stands in `transitions.py`, as a table; what it does in full in the module of what it moves:
-`standby`, `promotion`, `demotion`, `members`, `resignation`, `orders`, `priority`, `fitness`, `progress`.
+`standby`, `promotion`, `demotion`, `members`, `resignation`, `orders`, `priority`, `fitness`, `pausing`, `holding`, `restarting`,
+`progress`.
 
 All times are seconds of one clock; durations are seconds.
 """

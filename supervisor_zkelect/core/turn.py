@@ -25,7 +25,7 @@ class Turn:
         self.actions: List[Action] = []
 
     def set(self, **changes: Any) -> None:
-        # As dataclasses.replace, but not through a constructor of forty arguments, a dozen times for each event.
+        # As dataclasses.replace, but not through a constructor with an argument for each field, a dozen times for each event.
         state = object.__new__(State)
         vars(state).update(vars(self.state), **changes)
         self.state = state

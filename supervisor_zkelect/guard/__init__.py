@@ -5,5 +5,5 @@ process         process, with conversation, door, programs, inbox, aside, place,
 listener side   link, send_buffer
 ZooKeeper       keeper, keeper_link, release
 messages        protocol, keeper_protocol, codec
-files           record, saved_session, kept_config, locks
+files           record, book, saved_session, kept_config, locks, sessions, folder
 """

@@ -25,7 +25,7 @@ RELEASE_TIME = 30.0
 """Seconds for a release; a keeper that takes longer holds the session's lock for nothing."""
 
 LONGEST = 1 << 16
-"""Bytes of what is told of ended terms; more goes without saying."""
+"""Bytes of what is told of ended terms. Where it is longer, the keeper is told of none."""
 
 NEVER = float("inf")
 

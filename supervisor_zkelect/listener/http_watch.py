@@ -16,7 +16,7 @@ PACE = 10.0
 """Seconds between two questions."""
 
 FALL = 2
-"""Questions in a row without an answer that are a trouble: it may just be restarted."""
+"""Unanswered questions in a row before a trouble is reported: after fewer it may just be restarting."""
 
 
 class HttpAsked(NamedTuple):

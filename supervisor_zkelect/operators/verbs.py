@@ -249,7 +249,7 @@ _ROWS = (
         wait=15.0, timed=True, each=True, afar=True,
         options=(
             Flag("--since", "since", "only those that went on after that: a time, or how long ago, as 2h", "TIME"),
-            Flag("--limit", "limit", f"so many at most; {history.USUAL} by default", "N"),
+            Flag("--limit", "limit", f"at most N terms; {history.USUAL} by default", "N"),
             Flag("--follow", "follow", "go on, and show each new term, and each end of one"),
             Flag("--steps", "steps", "also where the terminal is too narrow for columns of them"),
         ),
@@ -259,7 +259,7 @@ _ROWS = (
         _events, wait=15.0, timed=True, each=True, afar=True,
         options=(
             Flag("--since", "since", "only those after that: a time, how long ago, or the number of the last one seen", "TIME"),
-            Flag("--limit", "limit", f"so many at most; {journal.USUAL} by default", "N"),
+            Flag("--limit", "limit", f"at most N events; {journal.USUAL} by default", "N"),
             Flag("--follow", "follow", "go on, and show each new one, and how many were missed"),
         ),
     ),

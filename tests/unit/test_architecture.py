@@ -26,6 +26,13 @@ def test_each_room_stands_in_the_picture_and_in_the_table(room):
     assert f"| `{room}/` |" in TEXT and f">{room}</text>" in draw_rooms.svg()
 
 
+def test_each_thread_of_the_package_stands_in_the_tables():
+    named = re.compile(r'''\bname="(zkelect-[a-z]+)"|(?:ThreadPoolExecutor|Workers|pool)\(.*?, f?"(zkelect-[a-z]+)''')
+    rooms = (path for path in (ROOT / "supervisor_zkelect").rglob("*.py") if "demo" not in path.parts)
+    names = {name for path in rooms for pair in named.findall(path.read_text()) for name in pair if name}
+    assert len(names) > 20 and sorted(name for name in names if f"`{name}" not in TEXT) == []
+
+
 @pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
 def test_the_files_that_are_named_exist(page):
     names = set(re.findall(r"`((?:[a-z_]+/)+[a-z_]*(?:\.[a-z]+)?)`", (ROOT / page).read_text()))
