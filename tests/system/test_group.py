@@ -109,7 +109,8 @@ main()
 
 #: Becomes supervisord, after it has begun a helper; takes orphans, as process 1 does. A helper that comes later, when the
 #: file "go" is there, is the orphan of one that ends. One that makes many leaves orphans in sessions of their own all the time,
-#: which carry the name of the group and live for some moments.
+#: which carry the name of the group and live for some moments; no more than MOST at once, the dead that supervisord has not
+#: reaped yet among them, as it reaps a hundred in a turn of its loop, and the machine's pids would be used up.
 ENTRY = """
 import ctypes, os, sys, time
 marks, helper, *command = sys.argv[1:]
@@ -123,16 +124,26 @@ if os.fork() == 0:
             os._exit(0)
     with open(os.path.join(marks, "helper"), "w") as file:
         file.write("%d 0\\n" % os.getpid())
+    MOST, left = 200, []
     while "many" in helper:
+        told, tell = os.pipe()
         parent = os.fork()
         if not parent:
             os.setsid()
-            if not os.fork():
+            orphan = os.fork()
+            if orphan:
+                os.write(tell, b"%d" % orphan)
+            else:
                 environ = {**os.environ, "SUPERVISOR_GROUP_NAME": "primary", "ZKELECT_SECRET": ""}
                 os.execve("/bin/sleep", ["sleep", "0.3"], environ)
             os._exit(0)
         os.waitpid(parent, 0)
-        time.sleep(0.001)
+        left.append("/proc/%s" % os.read(told, 20).decode())
+        os.close(told)
+        os.close(tell)
+        while len(left) >= MOST:
+            left = [path for path in left if os.path.exists(path)]
+            time.sleep(0.001)
     os.execve(sys.executable, [sys.executable, "-c", "import signal; signal.pause()", marks], environ)
 os.execv(command[0], command)
 """
