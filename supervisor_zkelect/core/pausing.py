@@ -256,7 +256,7 @@ def _stand_by(turn: Turn) -> None:
     state, pause = turn.state, turn.state.orders.pause if turn.state.orders is not None else None
     if pause is None or not pause.stands:
         return
-    if (state.role, state.step) == (PROMOTING, "claiming") and state.retry_at < INFINITY and standby.paused(state):
+    if state.role == PROMOTING and state.step in ("claiming", "fencing") and state.retry_at < INFINITY and standby.paused(state):
         standby.halt(turn)
     if not state.up or state.pause_at > turn.now:
         return

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Dict, Tuple
 
-from supervisor_zkelect.core import demotion, fitness, messages, orders, pausing, priority, resignation, restarting, standby
+from supervisor_zkelect.core import (
+    demotion, fitness, messages, orders, pausing, priority, promotion, resignation, restarting, standby,
+)
 from supervisor_zkelect.core.resignation import SUCCESSOR_PACE
 from supervisor_zkelect.core.roles import DETACHED, MAINTENANCE, PROMOTING, STANDBY, WITHDRAWN
 from supervisor_zkelect.core.state import INFINITY
@@ -59,12 +61,13 @@ def retry(turn: Turn) -> None:
         "asking": (messages.Query,),
         "stepping": (messages.StepBehind, state.better),
         "claiming": (messages.Claim, state.fenced),
-        "fencing": (messages.Fence, *state.dirty),
         "acking": (messages.Ack,),
         "releasing": demotion.given_up(state),
     }
     turn.set(retry_at=INFINITY)
-    if state.step in again:
+    if state.step == "fencing":
+        promotion.look_before_fence(turn)
+    elif state.step in again:
         turn.ask(*again[state.step])
 
 

@@ -26,11 +26,21 @@ def claimed(turn: Turn, event: messages.Claimed) -> None:
 def dirty(turn: Turn, event: messages.Dirty) -> None:
     if not event.node and not event.token and still_to_wait(turn, event):
         return
-    node = event.node or "(unknown)"
-    turn.act(messages.Log(f"the predecessor {node} ended without releasing; its ack was emptied, and it is fenced", "fenced"))
-    turn.set(dirty=(event.node, event.address, event.token))
+    node, found, state = event.node or "(unknown)", (event.node, event.address, event.token), turn.state
+    # Where its fence failed before in this term, it is tried ever less often.
+    delay = state.retry_delay if state.dirty == found else 0.0
+    if not delay:
+        turn.act(messages.Log(f"the predecessor {node} ended without releasing; its ack was emptied, and it is fenced", "fenced"))
     turn.go(PROMOTING, "fencing")
-    turn.ask(messages.Fence, *turn.state.dirty)
+    turn.set(dirty=found, retry_delay=delay)
+    turn.ask(messages.Fence, *found)
+
+
+def look_before_fence(turn: Turn) -> None:
+    """A fence that failed is due again: have the transaction made before it that checks the control, since a pause or another
+    order may have come, which is to keep this node from fencing anybody."""
+    turn.set(step="claiming", healthy_by=turn.now + turn.rules.promote_timeout)
+    turn.ask(messages.Claim, turn.state.fenced)
 
 
 def still_to_wait(turn: Turn, event: messages.Dirty) -> bool:

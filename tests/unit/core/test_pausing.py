@@ -286,6 +286,20 @@ def test_a_claim_that_a_pause_refused_waits_without_a_limit(node):
     assert node.at == ("standby", "watching") and node.state.halted and not node.state.failures
 
 
+@pytest.mark.parametrize("fails", ["before it is paused", "afterwards"])
+def test_a_fence_that_fails_is_not_tried_again_in_a_pause(node, fails):
+    node.cleared().event(UP)
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41))
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 2))
+    fence = node.event(messages.Dirty(node.op(messages.Claim), "b", "b:1", 40)).op(messages.Fence)
+    for event in (messages.Fenced(fence, False, "exit status 1"), seen(FORCED))[::1 if fails == "before it is paused" else -1]:
+        assert node.at == ("promoting", "fencing"), "what runs already is not known to be over"
+        node.event(event)
+    assert node.at == ("standby", "watching") and node.state.halted
+    assert not node.event(messages.Tick(), 1000.0).did((messages.Fence, messages.Claim))
+    assert node.event(seen(None)).did(messages.Query)
+
+
 def test_a_claim_that_was_made_goes_on_and_then_consents(node):
     node.promoting().event(seen(FORCED)).event(messages.Leased(node.now, node.now + 9.9))
     node.event(messages.ServiceStarted(node.op(messages.StartGroup))).event(messages.Tick(), 0.01)

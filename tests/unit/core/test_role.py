@@ -759,12 +759,17 @@ def test_a_dirty_predecessor_is_fenced_before_the_term_is_claimed():
 
 def test_a_fence_that_fails_is_run_again_and_nothing_is_claimed():
     node = dirty(Node())
+    waits = []
     for _ in range(3):
         node.event(messages.Fenced(node.op(messages.Fence), False, "exit status 1"))
         assert node.at == (roles.PROMOTING, "fencing") and "exit status 1" in node.state.trouble
         assert not node.did(messages.Fence) and not node.did(messages.Claim)
+        waits.append(node.state.retry_at - node.now)
         node.event(messages.Tick(), after=RETRY_MOST)
-        assert node.did(messages.Fence)
+        assert not node.did(messages.Fence) and node.did(messages.Claim), "what was ordered meanwhile is heeded first"
+        node.event(messages.Dirty(node.op(messages.Claim), "b", "b:1", 40))
+        assert node.did(messages.Fence) and "exit status 1" in node.state.trouble
+    assert waits == sorted(waits) and waits[0] < waits[-1]
 
 
 def test_a_fence_that_fails_is_passed_over_where_the_settings_say_so():

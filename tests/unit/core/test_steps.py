@@ -78,7 +78,10 @@ def test_a_fence_and_a_claim_that_are_made_again_are_the_same():
     node = dirty(Node())
     first = node.actions[-1]
     answer(node, messages.Fence, messages.Fenced, False, "exit status 1")
-    again = node.event(messages.Tick(), after=RETRY_FIRST + 0.001).actions[-1]
+    # What has been ordered meanwhile is heeded by the transaction before the fence.
+    asked = node.event(messages.Tick(), after=RETRY_FIRST + 0.001).actions[-1]
+    assert type(asked) is messages.Claim and asked.fenced is None
+    again = node.event(messages.Dirty(node.op(messages.Claim), "b", "b:1", 40)).actions[-1]
     assert type(again) is messages.Fence and again[1:] == first[1:] == ("b", "b:1", 40)
     answer(node, messages.Fence, messages.Fenced, True, "exit status 0")
     first = node.actions[-1]
@@ -226,8 +229,10 @@ def test_after_a_fence_a_promotion_has_its_time_again():
     node = dirty(Node())
     answer(node, messages.Fence, messages.Fenced, False, "exit status 1")
     node.event(messages.Tick(), after=500.0)
-    assert node.at == ("promoting", "fencing")
-    answer(node, messages.Fence, messages.Fenced, True, "exit status 0")
+    assert node.at == ("promoting", "claiming")
+    fence = node.event(messages.Dirty(node.op(messages.Claim), "b", "b:1", 40)).op(messages.Fence)
+    assert node.event(messages.Tick(), after=500.0).at == ("promoting", "fencing")
+    node.event(messages.Fenced(fence, True, "exit status 0"))
     assert node.state.healthy_by == node.now + SETTINGS.promote_timeout and node.state.trouble == ""
     answer(node, messages.Claim, messages.Claimed, "")
     assert node.event(messages.Tick(), after=59.9).at[0] == "promoting"
