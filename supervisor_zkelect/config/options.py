@@ -101,8 +101,8 @@ class MainOptions:
         0.01, default="2",
     )
     heartbeat_interval: float = _time(
-        "How often the lease is renewed. A node without a lease sends a heartbeat every two intervals, or sooner where ride_through is "
-        "shorter.",
+        "How often the lease is renewed. A node without a lease sends a heartbeat every two intervals, or sooner where "
+        "ride_through is shorter.",
         0.01, computed=f"session_timeout · {lease.INTERVAL_SHARE:g}",
     )
     ride_through: float = _time(

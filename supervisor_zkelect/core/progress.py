@@ -6,7 +6,16 @@ from dataclasses import replace
 from typing import Any, Dict, Tuple
 
 from supervisor_zkelect.core import (
-    demotion, fitness, messages, orders, pausing, priority, promotion, resignation, restarting, standby,
+    demotion,
+    fitness,
+    messages,
+    orders,
+    pausing,
+    priority,
+    promotion,
+    resignation,
+    restarting,
+    standby,
 )
 from supervisor_zkelect.core.resignation import SUCCESSOR_PACE
 from supervisor_zkelect.core.roles import DETACHED, MAINTENANCE, PROMOTING, STANDBY, WITHDRAWN

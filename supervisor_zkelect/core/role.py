@@ -32,7 +32,8 @@ Rules
 9.  A primary that reads another ack or holder than its own in its own term writes them again; where somebody else does so,
     too, after a pause.
 10. A listener that comes after another inherits a group that runs under a grant (*inherited*): it goes on in the same term
-    when its session still owns the proposal with that token, and leads, or a pause holds it (13); in any other case the group is killed.
+    when its session still owns the proposal with that token, and leads, or a pause holds it (13); in any other case the group
+    is killed.
 11. The next in line looks behind itself every T, and before it claims, and steps behind a candidate with a higher priority: once
     between two claims, and never where it is to lead by order. A primary with `failback` looks, too, and hands over as for an
     order. Where the priority is 0, or the check `fit` has failed for long under one primary that is well, a node stands in no

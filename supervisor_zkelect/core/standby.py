@@ -70,8 +70,8 @@ def queried(turn: Turn, event: messages.Queried) -> None:
     elif event.leads:
         deadline = -INFINITY if turn.state.inherited is None else turn.state.deadline
         turn.set(
-            claimed_at=INFINITY, deadline=deadline, killed=False, fenced=None, dirty=("", "", 0), led=True,
-            quiet_until=None, healthy_by=turn.now + turn.rules.promote_timeout,
+            claimed_at=INFINITY, deadline=deadline, killed=False, fenced=None, led=True,
+            dirty=("", "", 0), quiet_until=None, healthy_by=turn.now + turn.rules.promote_timeout,
         )
         turn.go(PROMOTING, "claiming", "leads the queue")
         turn.ask(messages.Claim)

@@ -18,12 +18,11 @@ from supervisor_zkelect.config.programs import check_groups
 from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.guard import folder as runtime_folder
 from supervisor_zkelect.guard import kept_config, link, locks, process, record, saved_session, upkeep
-from supervisor_zkelect.listener import last_resort, lives
+from supervisor_zkelect.listener import last_resort, lives, trial
 from supervisor_zkelect.listener.history_copy import HistoryCopy
 from supervisor_zkelect.listener.workers import SerialExecutor
 from supervisor_zkelect.processes import execution, proc
 from supervisor_zkelect.processes.census import SupervisordIdentity
-from supervisor_zkelect.supervisord.client import Supervisord
 from supervisor_zkelect.system import clock, reserve
 from supervisor_zkelect.system.workers import Workers
 from supervisor_zkelect.zookeeper import session
@@ -48,7 +47,6 @@ class Host:
 
     def __init__(self, settings: Settings) -> None:
         environ, parent = os.environ, os.getppid()
-        password = settings.password.reveal() if settings.password else None
         self.settings = settings
         self.pid = os.getpid()
         self.uid = os.geteuid()
@@ -64,10 +62,8 @@ class Host:
             raise record.RecordError("supervisord is dead")
         self._seen = process.session, os.fsdecode(arguments)
         self.supervisord_uid = os.stat(f"/proc/{parent}").st_uid
-        self.supervisord = Supervisord(
-            settings.serverurl or environ.get("SUPERVISOR_SERVER_URL", ""), settings.username, password
-        )
-        self._credentials = (settings.username, password)
+        self.supervisord = trial.supervisord_of(settings, environ.get("SUPERVISOR_SERVER_URL", ""))
+        self._credentials = (settings.username, settings.password.reveal() if settings.password else None)
         self._url = environ.get("SUPERVISOR_SERVER_URL") or settings.serverurl or ""
         self._folder = record.make_folder(self._url, self.supervisord_uid)
         self._lock = -1
@@ -199,14 +195,3 @@ class Host:
         """Take the settings that were kept, because those of the file have these problems. Raises kept_config.NoCopy."""
         self.settings, trouble = kept_config.fall_back(self._folder, problems, clock.now(), self.settings.file, self.settings)
         return trouble
-
-
-def last_good(path: str, problems: Iterable[str]) -> Tuple[Settings, kept_config.ConfigTrouble]:
-    """The settings that the last listener of this supervisord used, and why: the file of this path has these problems. Raises
-    kept_config.NoCopy.
-    """
-    try:
-        folders = record.find_folders(os.environ["SUPERVISOR_SERVER_URL"], os.stat(f"/proc/{os.getppid()}").st_uid)
-    except (KeyError, OSError, record.RecordError) as error:
-        raise kept_config.NoCopy(str(error)) from None
-    return kept_config.fall_back(folders[0], problems, clock.now(), path)

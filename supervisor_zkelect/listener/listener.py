@@ -16,13 +16,11 @@ import sys
 import threading
 from typing import Any, Dict, List, Optional
 
-from supervisor_zkelect.config import load
-from supervisor_zkelect.config.problems import ConfigError
 from supervisor_zkelect.config.settings import ElectionSettings
 from supervisor_zkelect.core import messages, role
 from supervisor_zkelect.diagnosis import exposure
 from supervisor_zkelect.guard import kept_config, link, protocol, record
-from supervisor_zkelect.listener import elections, events
+from supervisor_zkelect.listener import elections, events, trial
 from supervisor_zkelect.listener.actions import Actions
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy, Ports
@@ -34,7 +32,7 @@ from supervisor_zkelect.listener.folder import RuntimeFolder
 from supervisor_zkelect.listener.group_control import GroupControl
 from supervisor_zkelect.listener.group_side import GroupSide
 from supervisor_zkelect.listener.guard_keeper import GuardKeeper
-from supervisor_zkelect.listener.host import Host, last_good
+from supervisor_zkelect.listener.host import Host
 from supervisor_zkelect.listener.http_watch import HttpAsked, HttpWatch
 from supervisor_zkelect.listener.keepers import Keepers
 from supervisor_zkelect.listener.lease_keeper import LeaseKeeper
@@ -303,17 +301,10 @@ def main(path: str) -> int:
     logs.begin()
     # kazoo tells each reconnect; the listener says it once.
     logging.getLogger("supervisor_zkelect.kazoo").propagate = False
-    trouble: Optional[kept_config.ConfigTrouble] = None
-    try:
-        settings = load.from_file(path)
-    except ConfigError as error:
-        for problem in error.problems:
-            print(problem, file=sys.stderr)
-        try:
-            settings, trouble = last_good(path, error.problems)
-        except kept_config.NoCopy:
-            return 2
-        log.error("%s: %s", path, trouble)
+    found = trial.settings_of(path)
+    if found is None:
+        return 2
+    settings, trouble = found
     if "SUPERVISOR_ENABLED" not in os.environ:
         print("zkelect listen runs under supervisord; add it as an [eventlistener:x] section", file=sys.stderr)
         return 2

@@ -20,7 +20,7 @@ from supervisor_zkelect.core import messages
 from supervisor_zkelect.diagnosis import examination, inspection
 from supervisor_zkelect.elector import ElectionError, NotConnected, TimedOut
 from supervisor_zkelect.guard import release, saved_session
-from supervisor_zkelect.listener import events
+from supervisor_zkelect.listener import events, trial
 from supervisor_zkelect.listener.workers import LONGEST_LIST, PACE
 from supervisor_zkelect.processes import execution
 from supervisor_zkelect.supervisord import exits
@@ -166,6 +166,10 @@ def _look(
     anew = any(change.effect == SESSION for change in changes)
     if granted is not None and not anew and settings.stop_grace(math.inf, granted.timeout) < 0:
         problems.append(f"{old.file}: [zkelect] kill_time does not fit into the session's {granted.timeout:g} s")
+    login = trial.login_changes(changes)
+    if not problems and login:
+        refused = trial.login_trouble(settings)
+        problems += [f"{old.file}: {', '.join(login)}: {refused}"] if refused else []
     if not problems and (anew or settings.servers != old.servers):
         trouble = admission.trouble(settings, REACH_TIME)
         if trouble:

@@ -43,6 +43,10 @@ BAD = {
     "unset variable": (("%(ENV_ORDERS_ADDRESS)s", "%(ENV_NOPE)s"), "variable NOPE is not set"),
     "missing group": (("group = primary", "group = prmary"), "[election:orders] group = prmary"),
     "own group": (("group = primary", "group = zkelect"), "[election:orders] group = zkelect"),
+    # What can be read, and does not work.
+    "port of nobody": (("servers = ", "servers = 127.0.0.1:1\n#"), "[zkelect] servers: ZooKeeper"),
+    "another's digest": (("digest_file = ", "digest = zk:another\n#"), "[zkelect] digest, [zkelect] digest_file: ZooKeeper"),
+    "socket of nobody": (("[zkelect]\n", "[zkelect]\nserverurl = unix:///nowhere.sock\n"), "[zkelect] serverurl: unix:///nowhere"),
     "secret that is gone": (None, "[zkelect] digest_file"),
 }
 

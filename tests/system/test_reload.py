@@ -98,6 +98,15 @@ def test_a_bad_file_is_refused_with_its_lines(patient):
     assert unmoved.still() and "unusable" not in node.zkelect("role").stdout
 
 
+def test_a_login_that_supervisord_refuses_is_refused(patient):
+    cluster = patient(inet=True)
+    node, unmoved = cluster["a"], Unmoved(cluster)
+    rewrite(node, ("[zkelect]\n", "[zkelect]\nserverurl = http://127.0.0.1:1\n"))
+    done = node.zkelect("reload")
+    assert done.returncode == 2 and "[zkelect] serverurl: http://127.0.0.1:1: Connection refused" in done.stdout, done.stdout
+    assert unmoved.still()
+
+
 def test_a_signal_has_the_file_taken(patient):
     cluster = patient()
     node, unmoved = cluster["a"], Unmoved(cluster)

@@ -86,7 +86,7 @@ def test_no_part_imports_the_loop():
 
 @pytest.mark.parametrize("name", ["election_worker", "order_worker", "pause_worker", "pool_worker", "telling"])
 def test_work_off_the_deciding_thread_reaches_no_part(name):
-    values = {"events", "history_copy", "lives", "orders_seen", "workers"}
+    values = {"events", "history_copy", "lives", "orders_seen", "trial", "workers"}
     assert of_the_room(ROOM / f"{name}.py") <= values | {"election_worker"}
 
 

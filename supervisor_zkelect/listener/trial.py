@@ -1,0 +1,112 @@
+"""Whether what a file says of ZooKeeper and of supervisord can be used, tried before a listener goes by it.
+
+A wrong port, password or certificate is no mistake that can be read. So where one of these options differs from what was used
+before, both are tried. The last good configuration is used where that works and what the file says does not. Where neither
+does, it is not the file that is wrong. Off the deciding thread; a trial takes some seconds at most.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Iterable, List, Optional, Tuple
+
+from supervisor_zkelect.config import diff, load
+from supervisor_zkelect.config.options import SESSION
+from supervisor_zkelect.config.problems import ConfigError
+from supervisor_zkelect.config.settings import Settings
+from supervisor_zkelect.guard import kept_config, record
+from supervisor_zkelect.supervisord.client import Supervisord, SupervisordError
+from supervisor_zkelect.system import clock
+from supervisor_zkelect.zookeeper import admission
+
+log = logging.getLogger(__name__)
+
+TIME = 5.0
+"""Seconds that ZooKeeper or supervisord has to answer."""
+
+_LOGIN = ("serverurl", "username", "password", "password_file")
+"""Options by which supervisord is called."""
+
+
+def settings_of(path: str) -> Optional[Tuple[Settings, Optional[kept_config.ConfigTrouble]]]:
+    """The settings to begin with, and why they are those that were kept; None where there are none. Problems of the file go to
+    standard error."""
+    refused: Optional[Settings] = None
+    try:
+        refused = load.from_file(path)
+        problems = _unusable(refused)
+    except ConfigError as error:
+        problems = error.problems
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if not problems and refused is not None:
+        return refused, None
+    try:
+        settings, trouble = _last_good(path, problems)
+    except kept_config.NoCopy:
+        return None if refused is None else (refused, None)
+    log.error("%s: %s", path, trouble)
+    return settings, trouble
+
+
+def supervisord_of(settings: Settings, url: str = "") -> Supervisord:
+    """The supervisord of a listener with these settings. url: where it is reached unless they say so. Raises ValueError for a URL
+    of no known kind."""
+    password = settings.password.reveal() if settings.password else None
+    return Supervisord(settings.serverurl or url, settings.username, password)
+
+
+def login_trouble(settings: Settings, url: str = "") -> str:
+    """Why supervisord does not take the calls of a listener with these settings; "" where it does. url: as above."""
+    try:
+        supervisord_of(settings, url).call("supervisor.getState", timeout=TIME)
+    except (SupervisordError, ValueError) as error:
+        return str(error)
+    return ""
+
+
+def login_changes(changes: List[diff.Change]) -> List[str]:
+    """Those by which supervisord is called."""
+    return [str(change) for change in changes if change.option in _LOGIN]
+
+
+def _unusable(settings: Settings) -> List[str]:
+    """Lines on what of the file does not work, where what was kept instead of it does."""
+    kept = _kept()
+    if kept is None:
+        return []
+    changes, problems, url = diff.changes(kept, settings), [], os.environ["SUPERVISOR_SERVER_URL"]
+    login, remedy = login_changes(changes), "what was used before works; correct the file, then zkelect reload"
+    if login:
+        why = login_trouble(settings, url)
+        if why and not login_trouble(kept, url):
+            problems.append(f"{settings.file}: {', '.join(login)}: {why}; {remedy}")
+    reach = [str(change) for change in changes if change.effect == SESSION or change.option == "servers"]
+    if reach:
+        trouble = admission.trouble(settings, TIME)
+        if trouble and not admission.trouble(kept, TIME):
+            problems.append(f"{settings.file}: {', '.join(reach)}: {trouble}; {remedy}")
+    return problems
+
+
+def _folders() -> List[str]:
+    """Where the last listener of this supervisord may have left something. Raises kept_config.NoCopy."""
+    try:
+        return record.find_folders(os.environ["SUPERVISOR_SERVER_URL"], os.stat(f"/proc/{os.getppid()}").st_uid)
+    except (KeyError, OSError, record.RecordError) as error:
+        raise kept_config.NoCopy(str(error)) from None
+
+
+def _kept() -> Optional[Settings]:
+    """The settings that the last listener of this supervisord used; None where there are none to be had."""
+    try:
+        return kept_config.load(_folders()[0])
+    except kept_config.NoCopy:
+        return None
+
+
+def _last_good(path: str, problems: Iterable[str]) -> Tuple[Settings, kept_config.ConfigTrouble]:
+    """The same, and why: the file of this path has these problems. Raises kept_config.NoCopy."""
+    return kept_config.fall_back(_folders()[0], problems, clock.now(), path)

@@ -1,0 +1,87 @@
+"""What a file says of ZooKeeper and supervisord, tried before a listener goes by it."""
+
+import dataclasses
+
+import pytest
+
+from supervisor_zkelect.config import load
+from supervisor_zkelect.config.values import Secret
+from supervisor_zkelect.guard import kept_config
+from supervisor_zkelect.listener import trial
+
+FILE = "[zkelect]\nservers = zk1:2181\nnode_name = a\nserverurl = unix:///right\n[election:orders]\naddress = x:1\n"
+
+
+@pytest.fixture
+def world(monkeypatch, tmp_path):
+    """Says which servers, digests and URLs work."""
+    works = {"zk1:2181", "unix:///right", ""}
+
+    def login(settings, url=""):
+        password = settings.password.reveal() if settings.password else ""
+        return "" if {settings.serverurl, password} <= works else f"{settings.serverurl} refuses"
+
+    def admission(settings, timeout):
+        digest = settings.digest.reveal() if settings.digest else ""
+        return None if {*settings.servers, digest} <= works else "ZooKeeper: no connection"
+
+    monkeypatch.setattr(trial, "login_trouble", login)
+    monkeypatch.setattr(trial.admission, "trouble", admission)
+    monkeypatch.setattr(trial, "_folders", lambda: [str(tmp_path)])
+    monkeypatch.setenv("SUPERVISOR_SERVER_URL", "unix:///right")
+    (tmp_path / "good").write_text(FILE)
+    kept_config.save(str(tmp_path), load.from_file(str(tmp_path / "good")))
+    return works
+
+
+def begun(tmp_path, text):
+    path = tmp_path / "zkelect.conf"
+    path.write_text(text)
+    return trial.settings_of(str(path))
+
+
+@pytest.mark.parametrize("edit, told", [
+    (("zk1:2181", "zk1:2811"), "[zkelect] servers: ZooKeeper: no connection; what was used before works; correct the file"),
+    (("node_name", "digest = zk:wrong\nnode_name"), "[zkelect] digest: ZooKeeper: no connection; what was used"),
+    (("///right", "///wrong"), "[zkelect] serverurl: unix:///wrong refuses; what was used before works"),
+    (("node_name", "username = u\npassword = wrong\nnode_name"), "[zkelect] username, [zkelect] password: unix:///right refuses;"),
+])
+def test_what_does_not_work_is_not_used_where_what_was_kept_does(world, tmp_path, capsys, edit, told):
+    settings, trouble = begun(tmp_path, FILE.replace(*edit))
+    good = load.from_file(str(tmp_path / "good"))
+    assert dataclasses.replace(settings, file="") == dataclasses.replace(good, file="")
+    assert "last good configuration" in str(trouble) and told in trouble.problems[0] and told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("edit, dead", [
+    (("zk1:2181", "zk2:2181"), "zk1:2181"), (("///right", "///other"), "unix:///right"),
+])
+def test_where_neither_works_the_file_is_used(world, tmp_path, edit, dead):
+    world.remove(dead)
+    settings, trouble = begun(tmp_path, FILE.replace(*edit))
+    assert trouble is None and edit[1] in (settings.servers[0], (settings.serverurl or "")[5:])
+
+
+def test_what_works_is_used(world, tmp_path):
+    world.update({"zk2:2181", "unix:///other", "good"})
+    text = FILE.replace("zk1", "zk2").replace("right", "other").replace("node_name", "username = u\npassword = good\nnode_name")
+    settings, trouble = begun(tmp_path, text)
+    assert trouble is None and settings.servers == ("zk2:2181",) and settings.password == Secret("good")
+
+
+def test_without_such_a_change_nothing_is_tried(world, tmp_path, monkeypatch):
+    world.clear()
+    settings, trouble = begun(tmp_path, FILE + "health = tcp://x:1\n")
+    assert trouble is None and settings.elections[0].health == "tcp://x:1"
+
+
+def test_without_a_copy_nothing_is_tried(world, tmp_path):
+    (tmp_path / kept_config.NAME).unlink()
+    settings, trouble = begun(tmp_path, FILE.replace("zk1", "zk9"))
+    assert trouble is None and settings.servers == ("zk9:2181",)
+
+
+def test_a_file_that_cannot_be_read_is_not_used(world, tmp_path, capsys):
+    assert begun(tmp_path, FILE.replace("address", "adress"))[1].problems
+    (tmp_path / kept_config.NAME).unlink()
+    assert begun(tmp_path, FILE.replace("address", "adress")) is None and "adress" in capsys.readouterr().err
