@@ -24,7 +24,7 @@ from supervisor_zkelect.guard import folder as runtime_folder
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.zookeeper import connect
 
-NAME = "kept"
+NAME = record.CONFIGURATION
 """The file in a runtime folder."""
 
 VERSION = 1

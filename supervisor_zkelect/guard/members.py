@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import queue
-from typing import Dict, FrozenSet, Iterable, List, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Optional, Tuple
 from urllib.parse import quote
 
 from supervisor_zkelect.guard import folder as runtime_folder
@@ -31,20 +31,28 @@ class MemberFiles:
         self._folder = folder
         self._owner = owner
         self._failing = False
-        #: groups and the identities of their members, for `run`
-        self.told: queue.SimpleQueue[Tuple[str, Iterable[Tuple[int, int]]]] = queue.SimpleQueue()
+        #: groups and the identities of their members, for `run`; None where the files may be gone
+        self.told: queue.SimpleQueue[Optional[Tuple[str, Iterable[Tuple[int, int]]]]] = queue.SimpleQueue()
+        #: what was told last
+        self._latest: Dict[str, Iterable[Tuple[int, int]]] = {}
+
+    def write_again(self) -> None:
+        """Have all files written again, as somebody may have removed them. On any thread."""
+        self.told.put(None)
 
     def run(self) -> None:
         """Keep what is told, for ever."""
         while True:
             told = self.told.get()
             try:
-                self.keep(*told)
+                for group, identities in list(self._latest.items()) if told is None else [told]:
+                    self.keep(group, identities)
             except Exception:
                 log.exception("a defect")
 
     def keep(self, group: str, identities: Iterable[Tuple[int, int]]) -> None:
         """Keep these of a group in place of what was kept of it. What cannot be written is told once."""
+        self._latest[group] = identities
         name = PREFIX + quote(group, safe="", errors="surrogateescape")
         try:
             with runtime_folder.held(self._folder) as folder:

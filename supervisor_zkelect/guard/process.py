@@ -157,7 +157,9 @@ class GuardProgram:
         self.listening: Optional[socket.socket] = None
         self.lock = -1
         self.name = mine.name
-        self.upkeep = upkeep.Upkeep(self.folder, mine.lock, self.kept_log.descriptor, book, key, self.open_door)
+        self.upkeep = upkeep.Upkeep(
+            self.folder, mine.lock, self.kept_log.descriptor, book, key, self.open_door, self.members.write_again
+        )
         # The threads that kill come first, where there are few to be had.
         self.manager.start()
         self.moves = QuickMoves(self.cgroups is not None)

@@ -40,6 +40,7 @@ MOST = 100_000
 
 RECORD, SESSION, LOCK = "record", "session", "lock"
 GUARD_LOCK, SOCKET, GUARD_LOG, KEY = "guard.lock", "guard.sock", "guard.log", "guard.key"
+CONFIGURATION = "kept"
 """Files in a runtime folder."""
 
 DOUBTED = "zkelect-doubt"
@@ -283,9 +284,9 @@ class Blocks:
         self._count = max(self._count, count)
 
     def put_back(self, folder: str) -> bool:
-        """Write the file again if it was removed or replaced. folder: where it belongs. Returns whether it was."""
+        """Write the file again if it was removed, replaced or cut short. folder: where it belongs. Returns whether it was."""
         path = os.path.join(folder, os.path.basename(self._path))
-        if is_at(self._fd, path):
+        if is_at(self._fd, path) and os.fstat(self._fd).st_size >= self._count * BLOCK:
             return False
         # Aside first, so that whoever reads meanwhile finds all of it or nothing.
         aside = f"{path}.{os.getpid()}"

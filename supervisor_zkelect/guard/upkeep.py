@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Dict, Optional
 
 from supervisor_zkelect.guard import folder as runtime_folder
-from supervisor_zkelect.guard import locks, record
+from supervisor_zkelect.guard import locks, record, sessions
 from supervisor_zkelect.guard.kept_log import open_log
 from supervisor_zkelect.system import files
 from supervisor_zkelect.system.clock import now
@@ -33,10 +33,14 @@ REPEAT = 60.0
 
 
 class HeldFile:
-    """The latest of a file that another process writes, kept by a descriptor after the file was removed."""
+    """The latest of a file that is written now and then, by another process or another thread, kept by a descriptor after the
+    file was removed, and by its bytes after somebody has cut it short, which whoever writes it never does."""
 
     def __init__(self) -> None:
         self._fd = -1
+        self._data = b""
+        #: the time of its last change and its size, when it was read
+        self._seen = (0, 0)
 
     def look(self, path: str, alone: bool) -> bool:
         """Remember the file that is there, or put it back if nobody else does (`alone`); whether it was put back.
@@ -44,23 +48,35 @@ class HeldFile:
         Raises OSError.
         """
         if self._fd >= 0 and record.is_at(self._fd, path):
+            if os.fstat(self._fd).st_size < len(self._data):
+                return alone and self._put_back(path, self._data, os.replace)
+            self._remember()
             return False
         try:
             fresh = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
-            return alone and self._fd >= 0 and self._put_back(path)
+            # Not over what a listener has written meanwhile.
+            return alone and self._fd >= 0 and self._put_back(path, self._read(), os.link)
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = fresh
+        self._remember()
         return False
 
-    def _put_back(self, path: str) -> bool:
-        data = os.pread(self._fd, os.fstat(self._fd).st_size, 0)
+    def _remember(self) -> None:
+        status = os.fstat(self._fd)
+        seen = (status.st_mtime_ns, status.st_size)
+        if seen != self._seen:
+            self._data, self._seen = self._read(), seen
+
+    def _read(self) -> bytes:
+        return os.pread(self._fd, os.fstat(self._fd).st_size, 0)
+
+    def _put_back(self, path: str, data: bytes, place: Callable[[str, str], None]) -> bool:
         aside = f"{path}.{os.getpid()}"
         try:
             files.create(aside, data)
-            # Not over what a listener has written meanwhile.
-            os.link(aside, path)
+            place(aside, path)
         except FileExistsError:
             return False
         finally:
@@ -72,15 +88,22 @@ class Upkeep:
     """Keeps the runtime folder of one guard. All methods run on the guard's thread.
 
     lock, log: descriptors of the guard's lock and of its log. book: the record. key: what secrets of programs follow from
-    (`registration.Key`). open_door: makes the socket anew, in the folder with the path that it is given.
+    (`registration.Key`). open_door: makes the socket anew, in the folder with the path that it is given. write_again: has what
+    threads of this guard keep there written again. Raises OSError.
     """
 
-    def __init__(self, folder: str, lock: int, log: int, book: Any, key: Any, open_door: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: str, lock: int, log: int, book: Any, key: Any, open_door: Callable[[str], None],
+        write_again: Callable[[], None],
+    ) -> None:
         self._folder = folder
         self._lock, self._log = lock, log
         self._book, self._key = book, key
-        self._open_door = open_door
-        self._session = HeldFile()
+        self._open_door, self._write_again = open_door, write_again
+        self._held: Dict[str, HeldFile] = {name: HeldFile() for name in (record.SESSION, record.CONFIGURATION, sessions.FILE)}
+        for name, held in self._held.items():
+            # What the guard has written by now may be gone before its first look.
+            held.look(os.path.join(folder, name), False)
         self._looked_at = now()
         self._complained_at = -REPEAT
         self.door_is: Optional[os.stat_result] = None
@@ -135,8 +158,10 @@ class Upkeep:
             missing.append(record.RECORD)
         if self._key.put_back(folder):
             missing.append(record.KEY)
-        if self._session.look(os.path.join(folder, record.SESSION), alone):
-            missing.append(record.SESSION)
+        for name, held in self._held.items():
+            # The session is the listener's while one is there. The others are never written but as a whole.
+            if held.look(os.path.join(folder, name), alone or name != record.SESSION):
+                missing.append(name)
         if not self._door_is_there(folder):
             self._open_door(folder)
             missing.append(record.SOCKET)
@@ -147,6 +172,7 @@ class Upkeep:
             missing.append(record.GUARD_LOG)
         if missing:
             self.put_back += 1
+            self._write_again()
             log.warning("%s: %s was missing; restored", self._folder, ", ".join(missing))
         return ""
 

@@ -71,6 +71,8 @@ class Host:
         #: a connection to another listener that has this name
         self._other: Optional[socket.socket] = None
         self._store: Optional[saved_session.Store] = None
+        #: the settings that this listener has kept
+        self._kept: Optional[Settings] = None
         self._touched_at = clock.now()
         self._elections = Workers(ELECTION_THREADS, "zkelect-elections")
         self._disk = Workers(1, "zkelect-disk")
@@ -174,6 +176,7 @@ class Host:
                     return f"{os.path.join(self._folder, record.LOCK)} is held by another process"
                 if self._store is not None:
                     self._store.put_back(folder)
+                self._keep_again(folder)
             if clock.now() >= self._touched_at + upkeep.FRESH_TIME:
                 self._touched_at = clock.now()
                 try:
@@ -187,9 +190,19 @@ class Host:
         except OSError as error:
             return f"{error.filename or self._folder}: {error.strerror}"
 
+    def _keep_again(self, folder: str) -> None:
+        """Keep the settings once more where the copy is gone before the guard had it open."""
+        if self._kept is not None and not os.path.lexists(os.path.join(folder, record.CONFIGURATION)):
+            try:
+                kept_config.save(self._folder, self._kept)
+            except OSError:
+                # It is tried again at the next look, and nothing that runs depends on it.
+                return
+
     def keep(self) -> None:
         """Keep the settings, which have proven good. Raises OSError."""
         kept_config.save(self._folder, self.settings)
+        self._kept = self.settings
 
     def fall_back(self, problems: Iterable[str]) -> kept_config.ConfigTrouble:
         """Take the settings that were kept, because those of the file have these problems. Raises kept_config.NoCopy."""

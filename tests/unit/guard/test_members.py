@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import subprocess
+import threading
 
 import pytest
 
@@ -34,6 +35,17 @@ def test_those_that_live_are_told_by_their_group_and_others_with_their_pid_are_n
     members.keep("a/b.new", frozenset())
     members.keep("a/b.new", frozenset())
     assert MemberFiles(str(tmp_path), owner(1, 2)).load() == ({"other": []}, frozenset())
+
+
+def test_what_was_removed_is_written_again(tmp_path, sleeper):
+    members = MemberFiles(str(tmp_path), owner(1, 2))
+    threading.Thread(target=members.run, daemon=True).start()
+    members.told.put(("a", frozenset({sleeper.identity})))
+    members.told.put(("b", frozenset()))
+    until(lambda: os.listdir(tmp_path) == ["members-a"], 30, "the file")
+    os.unlink(tmp_path / "members-a")
+    members.write_again()
+    until(lambda: MemberFiles(str(tmp_path), owner(1, 2)).load()[0] == {"a": [proc.read(sleeper.pid)]}, 30, "it to be back")
 
 
 def test_of_former_supervisords_only_those_count_that_are_dead_and_of_this_boot(tmp_path, sleeper):

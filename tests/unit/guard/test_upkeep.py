@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from supervisor_zkelect.demo.wait import until
-from supervisor_zkelect.guard import kept_log, locks, record, registration, saved_session, upkeep
+from supervisor_zkelect.guard import kept_log, locks, record, registration, saved_session, sessions, upkeep
+from supervisor_zkelect.system import files
 from tests.unit.guard.test_record import ENTRY, OWNER, written
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
@@ -36,8 +37,13 @@ class Kept:
         self.store.save(SESSION)
         self.lock = locks.take(self.path(record.GUARD_LOCK))
         self.key = registration.Key(self.folder)
+        for name in (record.CONFIGURATION, sessions.FILE):
+            files.replace(self.path(name), 10 * name.encode())
         log = kept_log.open_log(self.folder)
-        self.upkeep = upkeep.Upkeep(self.folder, self.lock, log, self.writer, self.key, self.open_door)
+        self.written_again = []
+        self.upkeep = upkeep.Upkeep(
+            self.folder, self.lock, log, self.writer, self.key, self.open_door, lambda: self.written_again.append(True)
+        )
         self.look()
 
     def open_door(self, folder):
@@ -67,8 +73,10 @@ def remove_all(folder):
 def test_all_is_made_anew(kept):
     before = set(os.listdir(kept.folder))
     remove_all(kept.folder)
-    assert kept.look() == ""
+    kept.written_again.clear()
+    assert kept.look() == "" and kept.written_again == [True]
     assert set(os.listdir(kept.folder)) == before
+    assert kept.look() == "" and kept.written_again == [True], "nothing was missing"
     assert record.read(kept.folder, OWNER) == [ENTRY]
     assert saved_session.load(kept.folder) == SESSION
     assert locks.take(kept.path(record.GUARD_LOCK)) < 0
@@ -92,6 +100,38 @@ def test_what_was_written_since_is_what_is_put_back(kept):
     os.unlink(kept.path(record.SESSION))
     kept.look()
     assert saved_session.load(kept.folder).id == 8
+
+
+@pytest.mark.parametrize("name", [record.RECORD, record.SESSION, record.CONFIGURATION, sessions.FILE, record.KEY])
+@pytest.mark.parametrize("length", [0, 5])
+def test_what_was_cut_short_is_put_back(kept, name, length):
+    with open(kept.path(name), "rb") as file:
+        whole = file.read()
+    os.truncate(kept.path(name), length)
+    assert kept.look() == ""
+    with open(kept.path(name), "rb") as file:
+        assert file.read() == whole
+    assert all(one.startswith("guard.") for one in os.listdir(kept.folder) if "." in one), "what was made aside is gone"
+    kept.writer.put(ENTRY._replace(granted=False))
+    kept.store.put_back(kept.folder)
+    assert not record.read(kept.folder, OWNER)[0].granted and saved_session.load(kept.folder) == SESSION
+
+
+def test_the_listener_puts_back_its_session_that_was_cut_short(kept):
+    os.truncate(kept.path(record.SESSION), 0)
+    kept.look(alone=False)
+    assert saved_session.load(kept.folder) is None
+    kept.store.put_back(kept.folder)
+    assert saved_session.load(kept.folder) == SESSION
+
+
+def test_another_configuration_that_is_kept_is_what_is_put_back(kept):
+    files.replace(kept.path(record.CONFIGURATION), b"x")
+    kept.look(alone=False)
+    os.unlink(kept.path(record.CONFIGURATION))
+    kept.look(alone=False)
+    with open(kept.path(record.CONFIGURATION), "rb") as file:
+        assert file.read() == b"x"
 
 
 def test_another_guards_folder_is_left_alone(kept):
