@@ -1,13 +1,14 @@
 """Who of a queue is to lead after the primary: one rule, for who begins a handover and for who tells beforehand. Pure.
 
 A node that an operator wants leads wherever it stands: the proposals before it are deleted with the release. Without that it is
-the best by priority, who stands before others with the same. Nobody leads who is in maintenance, or behind a znode that goes with
+the best by priority of those that are fit, who stands before others with the same; one that says it is not fit only where all say
+so. Nobody leads who is in maintenance, or behind a znode that goes with
 nobody's session; and nobody is let pass by candidates that know no orders, and would propose anew by rules of their own.
 """
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Collection, List, Mapping, NamedTuple, Optional, Sequence
 
 from supervisor_zkelect.core import ranks, untrusted
 from supervisor_zkelect.core.control import Control
@@ -53,9 +54,12 @@ def knows_orders(info: Mapping[str, Any]) -> bool:
     return "orders" in info
 
 
-def of(others: Sequence[Candidate], found: Control, to: str, force: bool, shown: Optional[int]) -> Next:
+def of(
+    others: Sequence[Candidate], found: Control, to: str, force: bool, shown: Optional[int], unfit: Collection[str] = ()
+) -> Next:
     """Who is to lead next. others: all but the primary, in the order of the queue. to: the node that is wanted; "" for whoever is
-    next. force: even past a candidate that knows no orders. shown: what ZooKeeper's clock shows."""
+    next. force: even past a candidate that knows no orders. shown: what ZooKeeper's clock shows. unfit: names of proposals whose
+    nodes say that they are not fit."""
     aside = [_is_aside(one, found, shown) for one in others]
     if to:
         place = next((number for number, one in enumerate(others) if one.node == to), None)
@@ -70,7 +74,7 @@ def of(others: Sequence[Candidate], found: Control, to: str, force: bool, shown:
         able = [number for number, one in enumerate(others) if not aside[number] and not one.lasts]
         if not able:
             return _nobody(others, found)
-        place = _best(others, able)
+        place = _best(others, [number for number in able if others[number].name not in unfit] or able)
     chosen, stays = others[place], next((one.name for one in others[:place + 1] if one.lasts), "")
     if stays:
         before = f" stands before {chosen.node or chosen.name} and" if stays != chosen.name else ""

@@ -6,7 +6,7 @@ By compare-and-set only, from what was read behind a sync: whoever orders, or be
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, Collection, List, Optional, Sequence, Set, Tuple
 
 from supervisor_zkelect.core import control, nodes, places, succession, untrusted
 from supervisor_zkelect.core import outcomes as outcome_log
@@ -147,7 +147,7 @@ class OrderCalls(ClaimCalls):
             if standing is not None and not standing.begun and control.overdue(standing, self.server_time()):
                 raise NotBegun("its time was over by more than ten minutes")
             try:
-                target = _successor(members, found, back or standing, self._servers.now())
+                target = self._successor(members, found, back or standing, limit)
             except NotBegun:
                 if found.leaving.get(node) == mine.token:
                     # It was marked, and the answer lost; nothing is stopped for it now.
@@ -164,9 +164,30 @@ class OrderCalls(ClaimCalls):
                 operations.append(("set_data", (self.control_znode, written, found.stamp.version), {}))
             elif found.stamp != control.Stamp():
                 operations.append(("check", (self.control_znode, found.stamp.version), {}))
-            if self._check("begin the handover", limit, operations):
+            if self._marked(operations, aside is not None, found, limit):
                 return target.name
         raise ZooKeeperFailed("queue or control changed at every look; ask again")
+
+    def _successor(self, members: Sequence[Member], found: Control, switchover: Optional[Switchover], limit: float) -> Member:
+        """The candidate that is to lead next. Raises NotBegun."""
+        unfit: Set[str] = set()
+        while True:
+            target = _following(members, found, switchover, self._servers.now(), unfit)
+            named = switchover is not None and switchover.to
+            if named or target.name in unfit or not self._unfit_of(target.node, target.session, limit):
+                return target
+            unfit.add(target.name)
+
+    def _marked(self, operations: List[Operation], aside: bool, found: Control, limit: float) -> bool:
+        """Whether the transaction that begins a handover was done. aside: for maintenance, which needs no mark where this node
+        may not write the control."""
+        try:
+            return self._check("begin the handover", limit, operations)
+        except AccessDenied:
+            if not aside:
+                raise
+        unchanged: Operation = ("check", (self.control_znode, found.stamp.version), {})
+        return self._check("begin the handover", limit, [operations[0], unchanged])
 
     def begin_restart(self, order: str) -> None:
         """Mark a restart begun and empty the ack, in one transaction that checks the proposal, the holder and the control.
@@ -257,13 +278,13 @@ def _begun(
     return control.mark_maintenance(node, term) if aside else None
 
 
-def _successor(
-    members: Sequence[Member], found: Control, switchover: Optional[Switchover], shown: Optional[int]
+def _following(
+    members: Sequence[Member], found: Control, switchover: Optional[Switchover], shown: Optional[int], unfit: Collection[str]
 ) -> Member:
-    """The candidate that is to lead next. shown: what ZooKeeper's clock shows. Raises NotBegun."""
+    """The candidate that is to lead next. shown, unfit: as `succession.of` takes them. Raises NotBegun."""
     others = [one for one in members if not one.mine]
     to, force = (switchover.to, switchover.order.force) if switchover is not None else ("", False)
-    following = succession.of(candidates(others), found, to, force, shown)
+    following = succession.of(candidates(others), found, to, force, shown, unfit)
     if following.place is None:
         raise NotBegun(following.why + _REMEDIES[following.kind])
     return others[following.place]

@@ -25,19 +25,25 @@ def of_switchover(elector: DeskCalls, found: Control, to: str, shown: int) -> Ch
     if len(members) < 2:
         return Checked()
     leader, others = members[0], candidates(members[1:])
-    place = succession.of(others, found, to, True, shown).place
+    seen = {one.name: one for one in elector.seen_nodes()}
+    unfit = [one.name for one in others if one.node in seen and _unfit(seen[one.node])]
+    place = succession.of(others, found, to, True, shown, unfit).place
     if place is None:
         return Checked()
     target, before = others[place], others[:place]
     name, lines = target.node or target.name, [f"{leader.node} leads" + ("" if ack else " the queue, and is not acked")]
     lines.append(f"{name} stands in the queue, in place {place + 2} of {len(members)}, and is not in maintenance")
-    lines += _by_itself({one.name: one for one in elector.seen_nodes()}, name)
+    lines += _by_itself(seen, name)
     lines += [f"{one.node or one.name} stands before it: its proposal is deleted, and it proposes anew" for one in before]
     # Whoever is next may lead, whatever it knows.
     strange = _strange([*before, target]) if to else ""
     lines += [strange] if strange else []
     lines.append("no other switchover is ordered")
     return Checked(tuple(lines), f"{leader.node} would stop its service, and {name} lead then", strange)
+
+
+def _unfit(one: nodes.Seen) -> bool:
+    return one.entry is not None and one.live and bool(one.entry.unfit)
 
 
 def _by_itself(seen: Dict[str, nodes.Seen], name: str) -> List[str]:

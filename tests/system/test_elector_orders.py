@@ -243,6 +243,17 @@ def test_a_primary_that_knows_no_orders_is_given_none(join):
     assert "knows no orders" in giving.give(join(), Given("switchover", "b")).text
 
 
+def test_a_control_that_may_not_be_written_needs_no_mark_of_maintenance(join, hand, zk):
+    one, two = candidate(join, "a"), candidate(join, "b")
+    one.try_be_leader()
+    one.claim("a", "a:1")
+    hand(ASIDE)
+    zk.set_acls(hand.path, [make_acl("world", "anyone", read=True, admin=True)])
+    assert one.begin(control.STAND_ASIDE, "m", "a") == two.proposal
+    one.release(successor=two.proposal)
+    assert two.try_be_leader(claiming=True).leads
+
+
 def test_what_goes_with_nobodys_session_stands_in_the_way_and_is_not_deleted(join, hand, zk):
     one, two = candidate(join, "a"), None
     one.try_be_leader()

@@ -7,7 +7,7 @@ import pytest
 from supervisor_zkelect.core import control, history, places
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.elector import ElectionError, NotBegun
-from supervisor_zkelect.zookeeper import following, results
+from supervisor_zkelect.zookeeper import following, precheck, results
 from supervisor_zkelect.zookeeper.given import Given
 from tests.unit.zookeeper.cluster import CONTROL, ROOT, STATE, Cluster
 from tests.unit.zookeeper.memory import NOON
@@ -94,6 +94,36 @@ def test_a_primary_does_not_hand_over_while_the_control_cannot_be_used_and_names
         three.nodes[node].withdraw()
     with pytest.raises(NotBegun, match="control.*zkelect orders --reset.*this node stays"):
         three.nodes["a"].begin(control.RESIGNATION, "t", "a")
+
+
+@pytest.mark.parametrize("kind", [control.RESIGNATION, control.STAND_ASIDE, control.SWITCHOVER])
+@pytest.mark.parametrize("unfit, leads", [("", "b"), ("b", "c"), ("c", "b"), ("bc", "b")])
+def test_who_says_that_it_is_not_fit_is_passed_over_where_another_is(three, kind, unfit, leads):
+    for node in unfit:
+        three.tell(node, unfit="its disk is gone")
+    if kind == control.STAND_ASIDE:
+        give(three, "maintenance on", "a", id="o")
+    elif kind == control.SWITCHOVER:
+        answer = give(three, "switchover", id="o")
+        assert answer.ok or answer.exit == 7, answer.text
+    one = three.nodes["a"]
+    assert one.begin(kind, "o", "a") == three.nodes[leads].proposal
+
+
+@pytest.mark.parametrize("unfit, leads", [("", "b"), ("b", "c"), ("bc", "b")])
+def test_what_a_switchover_would_do_is_told_by_the_same_rule(three, unfit, leads):
+    for node in unfit:
+        three.tell(node, unfit="its disk is gone")
+    tool = three.tool()
+    assert f"and {leads} lead then" in precheck.of_switchover(tool, tool.read_control(), "", tool.server_time()).would
+
+
+def test_a_session_that_is_over_says_nothing_of_who_stands_there_now(three):
+    three.tell("b", unfit="its disk is gone")
+    three.end("b")
+    three.join("b", knows=False, data=json.dumps({"v": 1, "node": "b", "address": "b:1", "orders": 1}).encode())
+    three.end("c")
+    assert three.nodes["a"].begin(control.RESIGNATION, "t", "a") == three.nodes["b"].proposal
 
 
 @pytest.mark.parametrize("orders, told", [
