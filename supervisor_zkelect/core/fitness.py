@@ -4,6 +4,7 @@ A check that fails takes the node out of the queue, and one that passes puts it 
 asks for may be gone with the primary, such as a replica's connection, and it fails everywhere then. So a failing check is acted
 on only after it has failed under one and the same primary, acked and well all the while by what it says of itself, for long
 enough that the end of a lost one, or of a sick one, would have been noticed. Where there is none, what was last acted on counts.
+Before a switchover to the node it is asked once more.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from supervisor_zkelect.core import demotion, messages, priority, ranks
 from supervisor_zkelect.core.roles import DETACHED, STANDBY
 from supervisor_zkelect.core.service import Counter
-from supervisor_zkelect.core.state import INFINITY
+from supervisor_zkelect.core.state import INFINITY, fit_due
 from supervisor_zkelect.core.turn import Turn
 
 
@@ -36,12 +37,17 @@ def ask(turn: Turn) -> None:
     if not rules.fit or state.leaving is not None or state.role != STANDBY and not waiting:
         if state.fit_at < INFINITY or state.asking_fit or state.fitness is not None:
             turn.set(fit_at=INFINITY, asking_fit=0, fitness=None, failing_since=None, fit_trouble="", looking_ahead=0)
-    elif state.fitness is None:
-        turn.set(fitness=Counter(rules.rise, rules.fall))
-        turn.request("asking_fit", messages.AskFit)
-    elif state.fit_at <= turn.now:
-        turn.set(fit_at=INFINITY)
-        turn.request("asking_fit", messages.AskFit)
+    elif fit_due(rules, state) <= turn.now and state.orders is not None:
+        # The primary waits for the answer, for a while (`zookeeper/orders.py`).
+        turn.set(fit_for=state.orders.order)
+        _ask(turn)
+    elif state.fitness is None or state.fit_at <= turn.now:
+        _ask(turn)
+
+
+def _ask(turn: Turn) -> None:
+    turn.set(fitness=turn.state.fitness or Counter(turn.rules.rise, turn.rules.fall), fit_at=INFINITY)
+    turn.request("asking_fit", messages.AskFit)
 
 
 def awaits(turn: Turn) -> bool:
@@ -65,7 +71,7 @@ def seen(turn: Turn, event: messages.FitSeen) -> None:
     if event.op != state.asking_fit or state.fitness is None:
         return
     counter = state.fitness.after(event.ok)
-    turn.set(asking_fit=0, fit_at=turn.now + turn.rules.fit_interval, fitness=counter)
+    turn.set(asking_fit=0, fit_at=turn.now + turn.rules.fit_interval, fitness=counter, checked=state.fit_for)
     if event.ok:
         turn.set(failing_since=None, fit_trouble="", admitted=True)
         if counter.healthy and state.unfit:

@@ -27,7 +27,7 @@ _MOST_FIELDS, _LONGEST_WORD = 40, 120
 
 _WORDS = (
     "session", "state", "step", "address", "version", "trouble", "failed", "digest", "unfit", "paused", "host", "instance",
-    "http",
+    "http", "checked",
 )
 
 
@@ -42,7 +42,8 @@ class NodeEntry(NamedTuple):
     where it passes or there is none; the znode has `fit` beside it, true or false. paused: id of the pause by which it
     runs whatever becomes of its lease, which whoever enforces that has confirmed to know. host: name of its host. instance: of
     its supervisord, as `control.Life` has it. http: why its `zkelect http` does not answer, "" where it does or there is none;
-    that keeps no node from leading."""
+    that keeps no node from leading. checks: whether it has a check `fit`. checked: id of the last switchover to it before which
+    that was asked."""
 
     session: str = ""
     state: str = ""
@@ -64,6 +65,8 @@ class NodeEntry(NamedTuple):
     host: str = ""
     instance: str = ""
     http: str = ""
+    checks: bool = False
+    checked: str = ""
 
     @property
     def amiss(self) -> str:
@@ -78,7 +81,9 @@ class NodeEntry(NamedTuple):
 
 
 #: Fields that are written also where they are empty.
-_ALWAYS = {"v", "fit", *NodeEntry._fields} - {"failed", "digest", "tags", "options", "figures", "host", "instance", "http"}
+_ALWAYS = {"v", "fit", *NodeEntry._fields} - {
+    "failed", "digest", "tags", "options", "figures", "host", "instance", "http", "checks", "checked",
+}
 
 
 def read(data: bytes) -> NodeEntry:
@@ -93,7 +98,7 @@ def read(data: bytes) -> NodeEntry:
         **words, since=since, guarded=guarded, confirmed=tuple(numbers), priority=ranks.of(found),
         tags={key: value for key, value in objects["tags"].items() if isinstance(value, str)},
         options={key: value for key, value in objects["options"].items() if isinstance(value, str)},
-        figures=figures_in(objects["figures"]),
+        figures=figures_in(objects["figures"]), checks=found.get("checks") is True,
     )
 
 

@@ -172,6 +172,8 @@ class State:
     fitness: Optional[Counter] = None  # of the check `fit`; None while it is not asked
     fit_at: float = INFINITY
     asking_fit: int = 0
+    fit_for: str = ""  # the switchover to this node before which it is asked; "" for none
+    checked: str = ""  # the last one before which it has answered
     failing_since: Optional[float] = None  # it fails, and the same primary was acked, since then
     failing_under: int = 0  # token of that primary
     fit_trouble: str = ""
@@ -333,7 +335,7 @@ def next_wakeup(rules: Rules, state: State) -> float:
             times.append(state.begin_at)
         if state.orders.order and state.orders.begun in (0, state.token) and state.may_begin:
             times.append(max(state.orders.due, state.begin_at))
-    times.append(restart_due(state))
+    times += [restart_due(state), fit_due(rules, state)]
     if state.enforced and max(state.deadline, state.paused_until) > -INFINITY:
         times.append(lease_of(rules, state).stops_at)
     if state.role == PROMOTING and state.step != "fencing" and not state.spared(state.healthy_by):
@@ -344,6 +346,14 @@ def next_wakeup(rules: Rules, state: State) -> float:
         times.append(max(state.not_before, state.admit_by) if awaits and state.admit_by is not None else state.not_before)
     times += [max(one.ask_at, 0.0) if one.left else one.by for one in state.resigning]
     return min(times)
+
+
+def fit_due(rules: Rules, state: State) -> float:
+    """When the check `fit` is to be asked before a switchover to this node; infinity where none is to be asked for."""
+    orders = state.orders
+    if orders is None or orders.order in ("", state.fit_for) or orders.to != rules.node:
+        return INFINITY
+    return orders.due if rules.fit and state.role == STANDBY and state.leaving is None else INFINITY
 
 
 def restart_due(state: State) -> float:

@@ -210,7 +210,7 @@ class Candidacy(Part):
                 self.schedule_read(now)
             if state.role == roles.PROMOTING != before.role:
                 self._schedule_glance(now)
-        if state.consented != before.consented:
+        if (state.consented, state.checked) != (before.consented, before.checked):
             self._delivery.changed()
             self.write_entry_soon()
         if (state.trouble, state.fit_trouble, state.aside) != (before.trouble, before.fit_trouble, before.aside):

@@ -132,7 +132,7 @@ class Reports(Decider):
             self._figures(one), one.settings.priority, state.fit_trouble or state.unfit,
             state.pausing.order if state.consented and state.pausing is not None else "",
             untrusted.printable(os.uname().nodename, LONGEST_TEXT), self._host.life.instance,
-            self._http.trouble,
+            self._http.trouble, one.rules.fit, state.checked,
         )
 
     def _tags(self, one: Candidacy) -> Dict[str, str]:

@@ -26,6 +26,15 @@ class NotBegun(ElectionError):
     """An order is not carried out; the message says why. Nothing was stopped for it."""
 
 
+class NotAsked(ElectionError):
+    """Whether a node is fit is being asked; the message says of which. It is known a moment later."""
+
+
+CHECK_TIME = 10.0
+"""Seconds for which a switchover waits until its target has asked its check. After that its last answer counts, as a switchover
+needs nobody's help."""
+
+
 class OrderCalls(ClaimCalls):
     """The calls of an `Elector` that concern what operators have ordered."""
 
@@ -154,7 +163,7 @@ class OrderCalls(ClaimCalls):
                     self.amend_control(control.unmarked(node, mine.token))
                 raise
             if standing is not None and standing.to and not standing.order.force:
-                unfit = self._unfit_of(target.node, target.session, limit)
+                unfit = self._unfit_of(target.node, target.session, limit, asked_for=standing)
                 if unfit:
                     raise NotBegun(f"{target.node} is not fit to lead: {unfit}; correct that, or see --force")
             operations: List[Operation] = [("check", (f"{self.election_znode}/{target.name}", -1), {})]
@@ -218,13 +227,20 @@ class OrderCalls(ClaimCalls):
             self._note_again(limit)
         raise ZooKeeperFailed("ack, holder or control changed at every look; ask again")
 
-    def _unfit_of(self, node: str, session: int, limit: float, sure: bool = False) -> str:
+    def _unfit_of(
+        self, node: str, session: int, limit: float, sure: bool = False, asked_for: Optional[Switchover] = None
+    ) -> str:
         """Why a candidate says that it is not fit to lead; "" where it does not say so. session: that owns its proposal, as
-        another one's word does not count. sure: what it has not said yet is against it, too."""
+        another one's word does not count. sure: what it has not said yet is against it, too. asked_for: a switchover before which
+        its check is to be asked. Raises NotAsked where that is to be waited for."""
         found = self._zk.read("read a node's entry", limit, f"{places.nodes_of(self.election_state)}/{node}")
         entry = None if found is None else nodes.read(data_of(found))
         if entry is None or entry.session != f"{session:x}":
             return "it has not said yet whether it is" if sure and entry is not None else ""
+        if asked_for is not None and entry.checks and entry.checked != asked_for.order.id:
+            waited = self.server_time() - max(asked_for.order.at, asked_for.due or 0)
+            if waited < 1000 * CHECK_TIME:
+                raise NotAsked(f"{node} asks its check `fit` first")
         return entry.unfit
 
     def _read_orders(self, limit: float) -> Orders:

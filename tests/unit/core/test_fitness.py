@@ -241,6 +241,39 @@ def test_an_answer_is_awaited_once_and_what_it_said_is_forgotten_by_the_next(nod
     assert (node.state.fit_trouble, node.state.failing_since, node.state.admitted) == ("", None, True)
 
 
+def ordered(node, to="", **more):
+    return node.event(messages.ControlSeen(order="s", to=to or CHECKED.node, **more))
+
+
+def test_before_a_switchover_to_the_node_its_check_is_asked_once_more(node):
+    answered(node, True)
+    assert ordered(node).did(messages.AskFit) and not node.event(messages.Tick()).did(messages.AskFit)
+    assert node.state.checked == ""
+    node.event(messages.FitSeen(node.state.asking_fit, False, "no disk"))
+    assert (node.state.checked, node.state.fit_trouble) == ("s", "no disk")
+    assert not ordered(node, said="again").did(messages.AskFit), "it has been"
+
+
+def test_what_was_asked_before_the_switchover_is_no_answer_to_it(node):
+    early = node.state.asking_fit
+    assert early and ordered(node).did(messages.AskFit)
+    node.event(messages.FitSeen(early, True, ""))
+    assert node.state.checked == ""
+
+
+def test_one_for_later_is_asked_for_when_it_is_due(node):
+    answered(node, True)
+    assert not ordered(node, due=node.now + 1.5).did(messages.AskFit) and next_wakeup(CHECKED, node.state) == node.now + 1.5
+    assert node.event(messages.Tick(), 1.5).did(messages.AskFit)
+
+
+@pytest.mark.parametrize("order", [{"to": "another"}, {"order": ""}])
+def test_a_switchover_to_another_node_asks_nothing(node, order):
+    answered(node, True)
+    assert not node.event(messages.ControlSeen(**{"order": "s", "to": CHECKED.node, **order})).did(messages.AskFit)
+    assert next_wakeup(CHECKED, node.state) > node.now
+
+
 def test_who_leaves_asks_no_more(node):
     node.event(messages.FitSeen(node.state.asking_fit, False, "no disk"))
     node.event(messages.Shutdown("SIGTERM", node.now + 9.0))

@@ -7,8 +7,9 @@ import pytest
 from supervisor_zkelect.core import control, history, places
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.elector import ElectionError, NotBegun
-from supervisor_zkelect.zookeeper import following, precheck, results
+from supervisor_zkelect.zookeeper import following, orders, precheck, results
 from supervisor_zkelect.zookeeper.given import Given
+from supervisor_zkelect.zookeeper.orders import NotAsked
 from tests.unit.zookeeper.cluster import CONTROL, ROOT, STATE, Cluster
 from tests.unit.zookeeper.memory import NOON
 
@@ -108,6 +109,27 @@ def test_who_says_that_it_is_not_fit_is_passed_over_where_another_is(three, kind
         assert answer.ok or answer.exit == 7, answer.text
     one = three.nodes["a"]
     assert one.begin(kind, "o", "a") == three.nodes[leads].proposal
+
+
+def test_a_switchover_waits_until_its_target_has_asked_its_check(three):
+    three.tell("c", checks=True, checked="former")
+    give(three, "switchover", "c", id="o")
+    one, order = three.nodes["a"], three.control()["switchover"]
+    with pytest.raises(NotAsked, match="c asks its check `fit` first"):
+        one.begin(control.SWITCHOVER, "o", "a")
+    assert "begun" not in three.control()["switchover"] and order == three.control()["switchover"]
+    three.tell("c", checks=True, checked="o", unfit="its disk is gone")
+    with pytest.raises(NotBegun, match="c is not fit to lead: its disk is gone"):
+        one.begin(control.SWITCHOVER, "o", "a")
+    three.tell("c", checks=True, checked="o")
+    assert one.begin(control.SWITCHOVER, "o", "a") == three.nodes["c"].proposal
+
+
+def test_a_target_that_does_not_ask_holds_a_switchover_up_for_a_while(three, monkeypatch):
+    three.tell("c", checks=True)
+    give(three, "switchover", "c", id="o")
+    monkeypatch.setattr(orders, "CHECK_TIME", 0.0)
+    assert three.nodes["a"].begin(control.SWITCHOVER, "o", "a") == three.nodes["c"].proposal
 
 
 @pytest.mark.parametrize("unfit, leads", [("", "b"), ("b", "c"), ("bc", "b")])
