@@ -8,7 +8,7 @@ tells what an order that is under way waits for, and takes it back.
 from __future__ import annotations
 
 import os
-from typing import Optional, Tuple
+from typing import Callable, Optional, Tuple, TypeVar
 
 from supervisor_zkelect.core import control, control_words, moments
 from supervisor_zkelect.core.control import Control, Order, Restart, Switchover
@@ -20,6 +20,8 @@ from supervisor_zkelect.zookeeper.errors import ElectionError, NotConnected, Tim
 from supervisor_zkelect.zookeeper.given import CANCELLED, USAGE, Given, OrderAnswer, Unanswered, stands
 from supervisor_zkelect.zookeeper.permit import Permit
 from supervisor_zkelect.zookeeper.refusals import refusal, unknown
+
+T = TypeVar("T")
 
 #: Milliseconds in a second.
 _MS = 1000
@@ -49,7 +51,7 @@ def give(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -> O
     holder = elector.holder()
     term = holder.token if holder is not None else 0
     warning = _clocks(given, shown)
-    if any(one.id == order for one in elector.outcomes()):
+    if is_told(elector, order):
         return OrderAnswer(True, 0, "", order, term, (), warning)
     refused, missing, checked = "", "", precheck.Checked()
 
@@ -175,15 +177,26 @@ def _clocks(given: Given, shown: int) -> str:
     return f"the clock of this host is {apart} {which} ZooKeeper's, which shows {moments.utc(shown)} and by which orders go"
 
 
-def _looked_up(elector: DeskCalls, given: Given, order: str, term: int, lost: ElectionError) -> OrderAnswer:
-    """What is known of an order whose answer was lost, from the znodes. Raises Unanswered where they cannot
-    be read either. What was sent before in this session, or in one that is over, is done by now, or never."""
+def look_again(elector: DeskCalls, lost: ElectionError, read: Callable[[], T]) -> T:
+    """What is read after an answer was lost. What was sent before in this session, or in one that is over, is done by now, or
+    never. lost: how it was. Raises Unanswered where nothing can be read either."""
     try:
         elector.reconnect()
-        found, holder = elector.read_control(), elector.holder()
-        told = any(one.id == order for one in elector.outcomes())
+        return read()
     except ElectionError:
         raise Unanswered(str(lost)) from None
+
+
+def is_told(elector: DeskCalls, order: str) -> bool:
+    """Whether it is known what became of an order, so that it was written, and is not to be given again."""
+    return any(one.id == order for one in elector.outcomes())
+
+
+def _looked_up(elector: DeskCalls, given: Given, order: str, term: int, lost: ElectionError) -> OrderAnswer:
+    """What is known of an order whose answer was lost, from the znodes. Raises Unanswered where they cannot be read either."""
+    found, holder, told = look_again(
+        elector, lost, lambda: (elector.read_control(), elector.holder(), is_told(elector, order))
+    )
     if given.kind in CANCELLED:
         what, standing = CANCELLED[given.kind], found.restart if given.kind == "cancel restart" else found.switchover
         if standing is not None:

@@ -4,6 +4,7 @@ keeps it from that, and what the operator is told."""
 import pytest
 
 from supervisor_zkelect.core.control import Life
+from supervisor_zkelect.elector import NotConnected
 from supervisor_zkelect.zookeeper import barrier, following, pause_giving
 from supervisor_zkelect.zookeeper.given import TAKE_BACK, Given
 from supervisor_zkelect.zookeeper.permit import Permit
@@ -214,3 +215,124 @@ def test_a_resume_that_was_written_stands_and_one_that_was_done_at_once_is_told_
     following.attempt(cluster.tool(), Given(pause_giving.PAUSE, "", "root@h"))
     following.attempt(cluster.tool(), Given(pause_giving.RESUME, "", "root@h", id="q"))
     assert taken_back(cluster, "q").text == "interrupted; it is done already: the pause that was asked for is taken back"
+
+
+# Answers that are lost
+
+PAUSE, RESUME = (Given(kind, "", "ann@desk", id=kind[0]) for kind in (pause_giving.PAUSE, pause_giving.RESUME))
+
+
+def lost(cluster, given, meanwhile=lambda: None, name="set", unsent=False):
+    """The answer to an order whose writing is not answered. meanwhile: what happens until there is a connection again. unsent: it
+    was not written either."""
+    tool = cluster.tool()
+    tool.prepare()
+    setattr(cluster.client, "unsent" if unsent else "lose", [name])
+    tool.reconnect = meanwhile
+    return following.attempt(tool, given)
+
+
+def gone():
+    raise NotConnected("nobody answers")
+
+
+def test_a_pause_whose_answer_was_lost_is_looked_up_and_waited_for():
+    """Who leads has consented before it is looked up."""
+    cluster = Cluster("a", "b")
+    answer = lost(cluster, PAUSE, lambda: cluster.nodes["a"].consent("p", "a", LIFE))
+    assert (answer.ok, answer.exit, answer.id) == (True, 0, "p") and logged(cluster) == [("pause", "ann@desk", "", None, None)]
+    assert following.came_of(cluster.tool(), PAUSE, "p", 0) is None
+    cluster.tell("a", state="primary", paused="p")
+    assert following.came_of(cluster.tool(), PAUSE, "p", 0).text.startswith("paused: a runs on")
+
+
+def test_a_forced_pause_whose_answer_was_lost_is_done():
+    cluster = Cluster()
+    answer = lost(cluster, PAUSE._replace(force=True))
+    assert answer.ok and not answer.id and answer.text.startswith("paused: nobody leads") and logged(cluster)[0][3] is True
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_a_pause_that_is_written_stands_whatever_is_lost_after_that(leads):
+    cluster = Cluster("a", "b", leads=leads)
+    tool, given = cluster.tool(), PAUSE._replace(force=True)
+    tool.prepare()
+    cluster.client.meddle = lambda path: path == f"{STATE}/control" and setattr(cluster.client, "lose", ["children"])
+    answer = following.attempt(tool, given)
+    assert answer.ok and (leads or not cluster.client.lose)
+    came = following.came_of(cluster.tool(), given, "p", 0)
+    assert came is None if leads else came.text.startswith("paused: nobody leads")
+
+
+def test_a_pause_whose_answer_was_lost_and_that_was_taken_back_is_told_by_whom():
+    cluster = Cluster("a", "b")
+    answer = lost(cluster, PAUSE, lambda: asked(cluster, pause_giving.RESUME, "bob@desk"))
+    assert answer.ok and answer.id == "p"
+    came = following.came_of(cluster.tool(), PAUSE, "p", 0)
+    assert (came.exit, came.text) == (1, "not paused: it was taken back by bob@desk")
+    again = following.attempt(cluster.tool(), PAUSE)
+    assert again.id == "p" and "pause" not in cluster.control(), "it is not given twice"
+
+
+@pytest.mark.parametrize("given, name", [(PAUSE, "set"), (RESUME, "set"), (FORCE._replace(node="a"), "commit")])
+def test_what_was_not_written_is_told_so_and_what_cannot_be_looked_up_is_unknown(given, name):
+    for unsent, meanwhile, status, told in (
+        (True, lambda: None, 1, "was not written"), (False, gone, 4, "unknown whether the order was written"),
+    ):
+        cluster = Cluster("a", "b")
+        if given is not PAUSE:
+            asked(cluster, pause_giving.PAUSE, "ann@desk")
+            cluster.nodes["a"].consent(cluster.control()["pause"]["id"], "a", LIFE)
+            cluster.tell("a", instance="b-4-11-200")
+        before, tokens = cluster.control(), [one.token for one in cluster.tool().barriers()]
+        answer = lost(cluster, given, meanwhile, name, unsent)
+        assert answer.exit == status and told in answer.text and not answer.id
+        if unsent:
+            assert cluster.control() == before and [one.token for one in cluster.tool().barriers()] == tokens
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_resume_whose_answer_was_lost_is_looked_up_and_waited_for(two, ended):
+    answer = lost(two, RESUME, two.nodes["a"].resume if ended else lambda: None)
+    assert (answer.ok, answer.id) == (True, "r") and logged(two)[-1][:2] == ("resume", "ann@desk")
+    assert (following.came_of(two.tool(), RESUME, "r", 0) is None) is not ended
+
+
+def test_a_resume_of_somebody_else_is_waited_for_where_the_own_one_was_lost(two):
+    answer = lost(two, RESUME, lambda: following.attempt(two.tool(), RESUME._replace(id="q")), unsent=True)
+    assert answer.ok and answer.id == "q"
+
+
+@pytest.mark.parametrize("consented", [False, True])
+def test_a_resume_that_takes_back_what_was_asked_is_looked_up_as_well(consented):
+    cluster = Cluster("a", "b")
+    asked(cluster, pause_giving.PAUSE, "ann@desk")
+    meanwhile = (lambda: cluster.nodes["a"].consent(cluster.control()["pause"]["id"], "a", LIFE)) if consented else lambda: None
+    answer = lost(cluster, RESUME, meanwhile, unsent=consented)
+    assert answer.ok is not consented
+    if consented:
+        assert "was not written" in answer.text and logged(cluster) == [("pause", "ann@desk", "", None, None)]
+    else:
+        assert answer.text == "the pause that was asked for is taken back"
+        assert [one[3] for one in logged(cluster)] == [False, True]
+
+
+def test_where_nobody_can_read_what_stands_it_is_unknown_whether_it_is_resumed(two):
+    answer = lost(two, RESUME, lambda: two.ensemble.set(f"{STATE}/control", b"garbage"))
+    assert answer.exit == 4 and "unknown whether the order was written" in answer.text and "orders --reset" in answer.text
+
+
+def test_a_resume_by_force_whose_answer_was_lost_is_done(two):
+    two.tell("a", instance="b-4-11-200")
+    answer = lost(two, FORCE._replace(node="a"), name="commit")
+    assert answer.ok and answer.text.startswith("resumed by force") and not two.tool().barriers()
+    assert logged(two)[-1][0] == "resume by force"
+
+
+def test_who_resumed_waits_for_no_pause_that_was_given_since(two):
+    following.attempt(two.tool(), RESUME)
+    two.nodes["a"].resume()
+    _, order = asked(two, pause_giving.PAUSE, "bob@desk", "zk")
+    two.nodes["a"].consent(order, "a", LIFE)
+    came = following.came_of(two.tool(), RESUME, "r", 0)
+    assert came is not None and came.ok and came.text == "resumed; since then it is paused by bob@desk: zk"
