@@ -28,7 +28,10 @@ def came_of(elector: PastCalls, given: Given, order: str, term: int) -> Optional
         return _led(elector, given, order, term)
     there = given.node in [one.node for one in elector.members()]
     if given.kind == "maintenance on":
-        return None if there else OrderAnswer(True, 0, _aside_now(elector, given, order))
+        return _put_aside(elector, given, order) if there else OrderAnswer(True, 0, _aside_now(elector, given, order))
+    newer = elector.read_control().maintenance.get(given.node)
+    if newer is not None and (newer.until is None or newer.stands(elector.server_time())):
+        return OrderAnswer(False, 1, f"{given.node} is {control.maintenance_in_words(newer)} again")
     if not there and not elector.lives(given.node):
         return OrderAnswer(True, 0, f"done; {given.node} does not run just now, and joins when it does")
     if there:
@@ -37,6 +40,19 @@ def came_of(elector: PastCalls, given: Given, order: str, term: int) -> Optional
     if entry is not None and not entry.priority:
         return OrderAnswer(True, 0, f"done; {given.node} does not stand in the queue: {ranks.NEVER}")
     return None
+
+
+def _put_aside(elector: PastCalls, given: Given, order: str) -> Optional[OrderAnswer]:
+    """What became of the maintenance of a node that stands in the queue; None while that is ordered."""
+    found = elector.read_control()
+    standing = found.maintenance.get(given.node)
+    if standing is not None and standing.id == order:
+        over = standing.until is not None and not standing.stands(elector.server_time())
+        return OrderAnswer(False, 1, f"its time was over before {given.node} had left the queue") if over else None
+    if found.trouble:
+        return OrderAnswer(False, 1, found.trouble)
+    gone = f"the order does not stand any more, and {given.node} stands in the queue; see zkelect orders --log"
+    return _outcome(elector, given, order) or OrderAnswer(False, 1, gone)
 
 
 def _aside_now(elector: PastCalls, given: Given, order: str) -> str:

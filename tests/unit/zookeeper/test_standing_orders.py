@@ -67,6 +67,52 @@ def test_a_maintenance_that_is_ended_has_its_outcome(three, done, told):
     assert log(three) == {"1": ("maintenance on", told), "2": ("maintenance off", "it was taken out of maintenance")}
 
 
+ON, OFF = Given("maintenance on", "b", "ann@desk", id="on"), Given("maintenance off", "b", "ann@desk", id="off")
+
+
+@pytest.mark.parametrize("kind, more, told", [
+    ("maintenance off", {}, "it was taken back by bob@h"), ("reset", {}, "all orders were taken back by bob@h"),
+    ("maintenance on", {"force": True}, "it was replaced by bob@h"),
+])
+def test_who_waits_for_a_maintenance_is_told_that_somebody_took_it_back(three, kind, more, told):
+    """Its node stands in the queue still, as it could not hand over."""
+    following.attempt(three.tool(), ON)
+    assert results.came_of(three.tool(), ON, "on", 0) is None
+    assert give(three, kind, "" if kind == "reset" else "b", "bob@h", **more).ok
+    assert results.came_of(three.tool(), ON, "on", 0)[:3] == (False, 1, told)
+    assert following.came_of(three.tool(), ON, "on", 0).exit == 1
+
+
+def test_who_waits_for_a_maintenance_is_told_that_its_time_is_over(three):
+    given = ON._replace(seconds=60.0)
+    following.attempt(three.tool(), given)
+    tool = three.tool()
+    tool.server_time = lambda: NOON + 59_000
+    assert results.came_of(tool, given, "on", 0) is None
+    tool.server_time = lambda: NOON + 61_000
+    assert results.came_of(tool, given, "on", 0)[:3] == (False, 1, "its time was over before b had left the queue")
+    # Whoever writes the control next takes it out.
+    three.ensemble.set(CONTROL, b"")
+    gone = results.came_of(tool, given, "on", 0)
+    assert gone.exit == 1 and gone.text.startswith("the order does not stand any more, and b stands in the queue")
+
+
+def test_where_the_control_cannot_be_read_who_waits_for_a_maintenance_is_told_so(three):
+    following.attempt(three.tool(), ON)
+    three.ensemble.set(CONTROL, b"garbage")
+    assert results.came_of(three.tool(), ON, "on", 0).text.endswith("makes it anew")
+
+
+@pytest.mark.parametrize("stands_in_queue", [True, False])
+def test_who_waits_for_the_end_of_a_maintenance_is_told_that_another_one_stands(three, stands_in_queue):
+    following.attempt(three.tool(), ON)
+    following.attempt(three.tool(), OFF)
+    assert give(three, "maintenance on", "b", "bob@h", reason="fan").ok
+    if not stands_in_queue:
+        three.nodes["b"].withdraw()
+    assert results.came_of(three.tool(), OFF, "off", 0)[:3] == (False, 1, "b is in maintenance by bob@h: fan again")
+
+
 # Until when
 
 
