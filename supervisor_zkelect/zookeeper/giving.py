@@ -53,11 +53,11 @@ def give(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -> O
     warning = _clocks(given, shown)
     if is_told(elector, order):
         return OrderAnswer(True, 0, "", order, term, (), warning)
-    refused, missing, checked = "", "", precheck.Checked()
+    before, refused, missing, checked = Control(), "", "", precheck.Checked()
 
     def change(found: Control) -> Optional[control.Change]:
-        nonlocal refused, missing, checked
-        refused, checked = "", precheck.Checked()
+        nonlocal before, refused, missing, checked
+        before, refused, checked = found, "", precheck.Checked()
         if stands(found, order):
             return None
         missing = unknown(elector, found, given)
@@ -71,11 +71,13 @@ def give(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -> O
         return _change(given, wanted, moment, term)
 
     try:
-        before = elector.amend_control(change)
+        elector.amend_control(change)
     except (NotConnected, TimedOut) as error:
         if not permit.sent:
             raise
-        return _looked_up(elector, given, order, term, error)
+        found = _looked_up(elector, given, order, before, term, error)
+        if found is not None:
+            return found
     if refused:
         return OrderAnswer(False, USAGE if missing else 1, refused, warning=warning)
     if given.dry:
@@ -125,13 +127,21 @@ def _replaced(elector: DeskCalls, given: Given, before: Control, order: str, sho
     former = before.maintenance.get(given.node) if given.kind == "maintenance on" else None
     if former is not None and (former.id == order or not former.stands(shown)):
         former = None
-    if given.kind == "maintenance on" and given.node not in [one.node for one in elector.members()]:
+    if given.kind == "maintenance on" and _stands_aside(elector, given.node):
         # The node has nothing to do for it, and so nothing to tell.
         tell(elector, Outcome(order, True, f"{given.node} did not stand in the queue"))
     if former is None:
         return ()
     tell(elector, Outcome(former.id, False, "it was replaced" + (f" by {given.by}" if given.by else "")))
     return (f"this replaces what stood before: {control.maintenance_in_words(former, shown)}",)
+
+
+def _stands_aside(elector: DeskCalls, node: str) -> bool:
+    """Whether a node is known to stand in no queue. The order is written, whatever can be read now."""
+    try:
+        return node not in [one.node for one in elector.members()]
+    except ElectionError:
+        return False
 
 
 def _written(
@@ -146,7 +156,7 @@ def _written(
         if standing is not None:
             tell(elector, Outcome(standing.order.id, False, f"it was taken back{by}"))
         return OrderAnswer(True, 0, f"the {CANCELLED[given.kind]} is taken back")
-    if given.kind in CANCELLED.values() and moment is not None:
+    if given.kind in CANCELLED.values() and moment is not None and not is_told(elector, order):
         return OrderAnswer(True, 0, f"ordered{_when(moment, shown)}; zkelect {given.kind} --cancel takes it back")
     return OrderAnswer(True, 0, "", order)
 
@@ -192,19 +202,33 @@ def is_told(elector: DeskCalls, order: str) -> bool:
     return any(one.id == order for one in elector.outcomes())
 
 
-def _looked_up(elector: DeskCalls, given: Given, order: str, term: int, lost: ElectionError) -> OrderAnswer:
-    """What is known of an order whose answer was lost, from the znodes. Raises Unanswered where they cannot be read either."""
+def _looked_up(
+    elector: DeskCalls, given: Given, order: str, before: Control, term: int, lost: ElectionError
+) -> Optional[OrderAnswer]:
+    """The answer to an order whose own was lost, from the znodes; None where it was written, and is gone on with. before: the
+    control that it was to change. Raises Unanswered where they cannot be read either."""
     found, holder, told = look_again(
-        elector, lost, lambda: (elector.read_control(), elector.holder(), is_told(elector, order))
+        elector, lost, lambda: (elector.read_control(), elector.holder(), {one.id for one in elector.outcomes()})
     )
+    if found.trouble:
+        raise Unanswered(found.trouble) from None
+    switched = (holder.token if holder is not None else 0) != term
     if given.kind in CANCELLED:
-        what, standing = CANCELLED[given.kind], found.restart if given.kind == "cancel restart" else found.switchover
-        if standing is not None:
+        what = CANCELLED[given.kind]
+        was, standing = (one.restart if what == "restart" else one.switchover for one in (before, found))
+        if was is not None and standing is not None and standing.order.id == was.order.id:
             return OrderAnswer(False, 1, f"the {what} was not taken back: {lost}")
-        return OrderAnswer(True, 0, f"no {what} is ordered any more")
-    over = given.kind == "switchover" and (holder.token if holder is not None else 0) != term
-    out = given.kind == "maintenance off" and given.node not in found.maintenance
-    if over or out or told or stands(found, order):
+        # It may have been done in place of that.
+        done = what == "switchover" and switched or was is not None and was.order.id in told
+        return OrderAnswer(True, 0, f"no {what} is ordered any more") if done else None
+    if given.kind == "maintenance off":
+        aside, still = (one.maintenance.get(given.node) for one in (before, found))
+        written = aside is None or still is None or still.id != aside.id
+    else:
+        written = order in told or stands(found, order)
+    if written:
+        return None
+    if given.kind == "switchover" and switched:
         return OrderAnswer(True, 0, "", order, term)
     return OrderAnswer(False, 1, f"the order was not written: {lost}")
 
