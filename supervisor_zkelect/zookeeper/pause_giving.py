@@ -42,8 +42,8 @@ def give(elector: PauseCalls, given: Given, permit: Optional[Permit] = None) -> 
 
 
 def came_of(elector: PauseCalls, given: Given, order: str) -> OrderAnswer:
-    """What became of an order that was written; with the exit status UNDER_WAY while it is not done, and then who is waited for.
-    Raises ElectionError."""
+    """What became of an order that was written; with the exit status UNDER_WAY while it is not done, and then who is waited for,
+    in its text and as "awaited". Raises ElectionError."""
     found = elector.read_control()
     answer = (_came_of_pause if given.kind == PAUSE else _came_of_resume)(elector, found, order)
     if answer.exit != UNDER_WAY:
@@ -136,17 +136,19 @@ def _came_of_pause(elector: PauseCalls, found: Control, order: str) -> OrderAnsw
     if forced and not _leads(elector, elector.members()):
         return OrderAnswer(True, 0, _NOBODY)
     if forced or found.asked is not None and found.asked.order.id == order:
-        holder = elector.holder()
-        who = holder.node if holder is not None and holder.node else "nobody leads, so nobody"
-        return OrderAnswer(False, UNDER_WAY, f"under way: {who} has not consented yet; do not touch ZooKeeper before that")
+        holder = elector.holder() if _leads(elector, elector.members()) else None
+        leader = holder.node if holder is not None else ""
+        waits = f"{leader} has not consented yet" if leader else "nobody leads, so nobody has consented yet"
+        text = f"under way: {waits}; do not touch ZooKeeper before that"
+        return _under_way(text, f"{leader or 'whoever leads next'} to consent")
     if pause is None or pause.order.id != order:
         return _not_paused(elector, found, order)
     said = elector.told_by(pause.node)
     if said.entry is None or not said.live or said.entry.paused != order:
-        return OrderAnswer(False, UNDER_WAY, (
+        return _under_way((
             f"under way: {pause.node} has consented, and has not confirmed yet that its guard knows; do not touch ZooKeeper "
             "before that"
-        ))
+        ), f"{pause.node}'s guard to confirm")
     members = elector.members()
     strange = [one for one in members if not one.paused and not knows_orders(one)]
     loose = elector.unbarred([one.name for one in members])
@@ -156,6 +158,11 @@ def _came_of_pause(elector: PauseCalls, found: Control, order: str) -> OrderAnsw
         named += f"; nothing keeps {', '.join(free)} from leading, who go by a rule of their own: see zkelect check"
     ends = "zkelect resume" if pause.lasts is None else f"zkelect resume, or for {pause.lasts / 1000:g} s"
     return OrderAnswer(True, 0, f"paused: {pause.node} runs on whatever becomes of ZooKeeper, until {ends}{named}; {_UNCOVERED}")
+
+
+def _under_way(text: str, awaited: str) -> OrderAnswer:
+    """awaited: what is waited for, and of whom."""
+    return OrderAnswer(False, UNDER_WAY, text, more={"awaited": awaited})
 
 
 def _not_paused(elector: PauseCalls, found: Control, order: str) -> OrderAnswer:
@@ -231,10 +238,10 @@ def _came_of_resume(elector: PauseCalls, found: Control, order: str) -> OrderAns
         # What was to end has ended, as it keeps the order to until then.
         return OrderAnswer(True, 0, f"resumed; since then it is {pause.told()}")
     if pause is not None and pause.token:
-        return OrderAnswer(False, UNDER_WAY, (
+        return _under_way((
             f"under way: {pause.node}, who runs by the pause, has not ended it yet; if it is dead and will never: "
             f"zkelect resume --force --node-is-dead {pause.node}"
-        ))
+        ), f"{pause.node} to end the pause")
     if pause is not None:
         return OrderAnswer(False, 1, f"it is {pause.told()} still, and nobody runs by that; order it again")
     if found.trouble:

@@ -188,6 +188,55 @@ def test_the_election_is_looked_at_anew_where_the_order_was_not_written():
     assert answer.ok and answer.id and "pause" in cluster.control() and "paused" not in cluster.control(), "it is asked for"
 
 
+# What it waits for
+
+
+def enough(cluster, given, order):
+    """What is shown to who waits: the line, what is awaited, and who has not recognised the order."""
+    answer = following.waited_enough(cluster.tool(), given, order)
+    assert answer.exit == 7, answer
+    return answer.text, answer.more["awaited"], answer.more["unrecognised"]
+
+
+def test_who_waits_for_a_pause_is_told_of_whom():
+    cluster = Cluster("a", "b")
+    pause, order = asked(cluster, pause_giving.PAUSE, "ann@desk")
+    text, awaited, late = enough(cluster, pause, order)
+    assert (awaited, late) == ("a to consent", ["a", "b"])
+    assert text.startswith("under way: a has not consented yet") and text.endswith(" (not yet recognised by a, b)")
+    cluster.tell("a")
+    cluster.tell("b")
+    text, awaited, late = enough(cluster, pause, order)
+    assert (awaited, late) == ("a to consent", []) and "recognised" not in text
+    cluster.nodes["a"].consent(order, "a", LIFE)
+    assert enough(cluster, pause, order)[1:] == ("a's guard to confirm", ["a", "b"])
+    cluster.tell("a", paused=order)
+    assert following.waited_enough(cluster.tool(), pause, order).exit == 0
+    resume, ended = asked(cluster, pause_giving.RESUME, "bob@desk")
+    text, awaited, late = enough(cluster, resume, ended)
+    assert (awaited, late) == ("a to end the pause", ["a", "b"]) and "--node-is-dead a (not yet recognised" in text
+    cluster.nodes["a"].resume()
+    assert following.waited_enough(cluster.tool(), resume, ended).ok
+
+
+def test_who_waits_for_a_pause_while_nobody_leads_is_not_told_of_who_is_dead():
+    cluster = Cluster("a", "b")
+    pause, order = asked(cluster, pause_giving.PAUSE, "ann@desk")
+    cluster.end("a")
+    text, awaited, late = enough(cluster, pause, order)
+    assert text.startswith("under way: nobody leads, so nobody has consented yet") and (awaited, late) == ("whoever leads next to consent", ["b"])
+
+
+def test_what_cannot_be_read_of_a_pause_is_left_out():
+    cluster = Cluster("a", "b")
+    pause, order = asked(cluster, pause_giving.PAUSE, "ann@desk")
+    tool = cluster.tool()
+    tool.unrecognised = gone
+    assert following.waited_enough(tool, pause, order).text.startswith("under way")
+    cluster.client.away = True
+    assert following.waited_enough(tool, pause, order).exit == 7
+
+
 # Taking back
 
 
