@@ -95,9 +95,12 @@ def _beginning(late: bool) -> str:
 
 def waited_enough(elector: PauseCalls, given: Given, order: str = "") -> OrderAnswer:
     """The answer to who has waited for long enough: what is awaited, and who has not recognised the order yet. What cannot be
-    read of that is left out. order: its id, where that is another than the one with which it was given."""
+    read of that is left out. Also one that has failed may have something awaited: that another node leads. order: its id, where that is another than the one with which it was given."""
     answer = results.under_way(given)
     try:
+        failed = results.nobody_leads(elector, given, order or given.id)
+        if failed is not None:
+            return failed
         if given.kind in pause_giving.KINDS:
             answer = pause_giving.came_of(elector, given, order or given.id)
             if answer.exit != UNDER_WAY:

@@ -19,6 +19,8 @@ def came_of(elector: PastCalls, given: Given, order: str, term: int) -> Optional
     ElectionError."""
     if given.kind in ("switchover", "restart"):
         answer = _outcome(elector, given, order)
+        if answer is not None and not answer.ok and given.kind == "switchover":
+            return _led_instead(elector, answer, term)
         if answer is not None or stands(elector.read_control(), order):
             return answer
         if given.kind == "restart":
@@ -72,6 +74,26 @@ def _outcome(elector: PastCalls, given: Given, order: str) -> Optional[OrderAnsw
             why = "" if outcome.ok or given.kind != "switchover" else _ended(elector, given)
             return OrderAnswer(outcome.ok, 0 if outcome.ok else 1, outcome.text + why)
     return None
+
+
+def _led_instead(elector: PastCalls, failed: OrderAnswer, term: int) -> Optional[OrderAnswer]:
+    """The answer to who ordered a switchover that has failed, with who leads now; None while nobody is primary."""
+    holder, ack = elector.holder(), elector.read_ack()
+    if holder is not None and holder.token == term:
+        # Nothing was stopped for it.
+        return failed
+    if holder is None or not ack:
+        return None
+    leads = f"{holder.node} leads at {holder.address}"
+    return failed if leads in failed.text else failed._replace(text=f"{failed.text}; {leads}")
+
+
+def nobody_leads(elector: PastCalls, given: Given, order: str) -> Optional[OrderAnswer]:
+    """The answer to who has waited for long enough after his switchover has failed; None where it has not."""
+    failed = _outcome(elector, given, order) if given.kind == "switchover" else None
+    if failed is None or failed.ok:
+        return None
+    return failed._replace(text=f"{failed.text}; nobody is primary yet", more={"awaited": "another node to lead"})
 
 
 def _ended(elector: PastCalls, given: Given) -> str:

@@ -188,6 +188,38 @@ def test_who_ordered_a_switchover_to_a_node_that_died_is_told_why(three):
     assert answer.exit == 1 and answer.text == "c leads at c:1, and not b; b's session ended meanwhile"
 
 
+def fails(cluster, order):
+    """c, which was to lead, has claimed, and its service does not get healthy."""
+    one, other = cluster.nodes["a"], cluster.nodes["c"]
+    one.release(successor=one.begin("switchover", order, "a"))
+    assert other.try_be_leader()
+    other.claim("c", "c:1")
+    other.tell_outcome(Outcome(order, False, "c was to lead, and cannot: it is sick", "c", "c:1"))
+
+
+def test_who_ordered_a_switchover_to_a_node_that_failed_is_told_who_leads_instead(three):
+    given = Given("switchover", "c", id="s")
+    term = following.attempt(three.tool(), given).term
+    fails(three, "s")
+    tool = three.tool()
+    assert following.came_of(tool, given, "s", term) is None, "c stops"
+    enough = following.waited_enough(tool, given, "s")
+    assert enough[:3] == (False, 1, "c was to lead, and cannot: it is sick; nobody is primary yet")
+    assert enough.more["awaited"] == "another node to lead"
+    three.nodes["c"].release()
+    three.nodes["b"].create_proposal()
+    assert following.came_of(tool, given, "s", term) is None
+    three.lead("b")
+    told = (False, 1, "c was to lead, and cannot: it is sick; b leads at b:1")
+    assert following.came_of(tool, given, "s", term)[:3] == told
+
+
+def test_a_switchover_that_was_dropped_says_nothing_of_who_leads_on(three):
+    term = following.attempt(three.tool(), Given("switchover", "c", id="s")).term
+    three.nodes["a"].tell_outcome(Outcome("s", False, "not switched over: c is not fit to lead", "a", "a:1"))
+    assert following.came_of(three.tool(), Given("switchover", "c"), "s", term).text == "not switched over: c is not fit to lead"
+
+
 def test_a_switchover_away_from_a_node_that_leads_again_is_no_success(three):
     """Who was to lead died before it claimed. That whoever claims by the order leads is told by its outcome alone."""
     give(three, "switchover", id="s")
