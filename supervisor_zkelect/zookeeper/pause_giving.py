@@ -20,6 +20,7 @@ from supervisor_zkelect.zookeeper.orders import knows_orders
 from supervisor_zkelect.zookeeper.pausing import PauseCalls, ToldBy
 from supervisor_zkelect.zookeeper.permit import Permit
 from supervisor_zkelect.zookeeper.queue import Member
+from supervisor_zkelect.zookeeper.requests import ROUNDS
 
 PAUSE, RESUME, FORCE = "pause", "resume", "resume by force"
 KINDS = (PAUSE, RESUME, FORCE)
@@ -274,10 +275,28 @@ def _is_buried(said: ToldBy, left: barrier.Barrier) -> bool:
 
 def _force(elector: PauseCalls, given: Given, permit: Permit) -> OrderAnswer:
     """End a pause on the word that its node is dead."""
-    found = elector.read_control()
-    pause, left = found.paused, elector.barriers()
-    # Where somebody has wiped the control, the barrier still says who has consented.
-    told = pause or (left[0] if left else None)
+    first: Optional[int] = None
+    for _ in range(ROUNDS):
+        found, left = elector.read_control(), elector.barriers()
+        # Where somebody has wiped the control, the barrier still says who has consented.
+        told = found.paused or (left[0] if left else None)
+        token = told.token if told is not None else 0
+        first = token if first is None else first
+        answer = _another_stands(first) if token != first else _try_to_force(elector, given, permit, found, left)
+        if answer is not None:
+            return answer
+    raise ZooKeeperFailed("what stands changed at every try to end the pause by force; ask again")
+
+
+def _another_stands(token: int) -> OrderAnswer:
+    return OrderAnswer(False, 1, f"what stands now is not the pause of token {token} any more; look again")
+
+
+def _try_to_force(
+    elector: PauseCalls, given: Given, permit: Permit, found: Control, left: List[barrier.Barrier]
+) -> Optional[OrderAnswer]:
+    """None where something has changed since it was read, and nothing was done. left: the barriers."""
+    pause, told = found.paused, found.paused or (left[0] if left else None)
     node, token, life = (told.node, told.token, told.life) if told is not None else ("", 0, Life())
     if not token:
         why = found.trouble or ("nobody runs by the pause; zkelect resume is enough" if pause is not None else "it is not paused")
@@ -298,16 +317,18 @@ def _force(elector: PauseCalls, given: Given, permit: Permit) -> OrderAnswer:
         return OrderAnswer(False, 1, f"{facts}; {danger}. If it is dead, say so: zkelect resume --force --node-is-dead {node}")
     shown = elector.server_time()
     permit.use()
-    if not _ended_by_force(elector, token):
-        return OrderAnswer(False, 1, f"what stands now is not the pause of token {token} any more; look again")
+    ended = _ended_by_force(elector, token)
+    if ended is None:
+        return None
+    if not ended:
+        return _another_stands(token)
     done = f"resumed by force, on the word that {node} is dead"
     amiss = _note(elector, given, shown, given.id or os.urandom(16).hex(), done)
     return OrderAnswer(True, 0, f"{done}; {facts}; {danger}", warning=amiss)
 
 
-def _ended_by_force(elector: PauseCalls, token: int) -> bool:
-    """End the pause to which the term with this token has consented. Whether that stood, and no newer one. Raises
-    ZooKeeperFailed where the answer was lost, and it stands still."""
+def _ended_by_force(elector: PauseCalls, token: int) -> Optional[bool]:
+    """As `PauseCalls.resume_by_force`. Raises ZooKeeperFailed where the answer was lost, and the consent stands still."""
     try:
         return elector.resume_by_force(token)
     except (NotConnected, TimedOut) as error:

@@ -158,9 +158,10 @@ class PauseCalls(DeskCalls):
         operations: List[Operation] = [("set_data", (self.control_znode, written, stamp.version), {})]
         return self._check("end the pause", limit, operations + self._without_barrier(found.paused.token, limit))
 
-    def resume_by_force(self, token: int) -> bool:
+    def resume_by_force(self, token: int) -> Optional[bool]:
         """End the pause to which the term with this token has consented, on an operator's word that its node is dead. Whether
-        that consent stood, and no newer one."""
+        that consent stood, and no newer one; None where something has changed since it was read, and nothing was done: look
+        again whether that node is dead."""
         limit = self._zk.limit()
         found, data = self._read_orders(limit)
         operations = self._without_barrier(token, limit)
@@ -171,8 +172,10 @@ class PauseCalls(DeskCalls):
             operations.append(("set_data", (self.control_znode, written, found.stamp.version), {}))
         elif found.trouble:
             raise ZooKeeperFailed(found.trouble)
+        if not operations:
+            return False
         answer = self._zk.transact(self.election_znode, operations)
-        return bool(operations) and bool(self._zk.committed("end the pause by force", limit, answer))
+        return self._zk.committed("end the pause by force", limit, answer) or None
 
     def told_by(self, node: str) -> ToldBy:
         """What a node says of itself, as far as that is known."""

@@ -136,6 +136,83 @@ def test_a_forced_pause_and_the_force_that_ends_one_are_logged(two):
 
 
 
+def between(cluster, tool, happens):
+    """Something is done once, between the read of the control and the commit that goes by it."""
+    transact = tool._zk.transact
+
+    def meanwhile(path, operations):
+        tool._zk.transact = transact
+        happens()
+        return transact(path, operations)
+
+    tool._zk.transact = meanwhile
+
+
+def test_what_others_write_meanwhile_keeps_nobody_from_resuming_by_force(two):
+    two.tell("a", instance="b-4-11-200")
+    tool = two.tool()
+    between(two, tool, lambda: following.attempt(two.tool(), Given("maintenance on", "b", "bob@desk", force=True)))
+    assert following.attempt(tool, FORCE._replace(node="a")).text.startswith("resumed by force")
+    assert "paused" not in two.control() and "b" in two.control()["nodes"] and not two.tool().barriers()
+
+
+def test_a_pause_to_which_a_newer_term_has_consented_is_not_ended_by_force(two):
+    """The operator was told another token."""
+    two.tell("a", instance="b-4-11-200")
+
+    def anew():
+        two.nodes["a"].resume()
+        two.end("a")
+        two.lead("b")
+        two.nodes["b"].consent(asked(two, pause_giving.PAUSE, "bob@desk")[1], "b", LIFE)
+
+    tool = two.tool()
+    between(two, tool, anew)
+    answer = following.attempt(tool, FORCE._replace(node="a"))
+    assert answer.exit == 1 and "is not the pause of token" in answer.text
+    assert two.control()["paused"]["node"] == "b" and len(two.tool().barriers()) == 1
+
+
+def test_whoever_comes_back_meanwhile_keeps_an_operator_from_it(two):
+    """What was looked at is looked at again where the control has changed since."""
+    two.tell("a", instance="b-4-11-200")
+    tool = two.tool()
+
+    def back():
+        two.tell("a", instance=LIFE.instance)
+        following.attempt(two.tool(), Given("maintenance on", "b", "bob@desk", force=True))
+
+    between(two, tool, back)
+    answer = following.attempt(tool, FORCE._replace(node="a"))
+    assert answer.exit == 1 and "its listener lives" in answer.text and "paused" in two.control()
+
+
+def test_a_resume_by_force_that_is_withdrawn_is_not_tried_again(two):
+    two.tell("a", instance="b-4-11-200")
+    tool, permit = two.tool(), Permit()
+
+    def withdrawn():
+        permit.withdraw()
+        following.attempt(two.tool(), Given("maintenance on", "b", "bob@desk", force=True))
+
+    between(two, tool, withdrawn)
+    assert following.attempt(tool, FORCE._replace(node="a"), permit).exit == 4 and "paused" in two.control()
+
+
+def test_a_resume_by_force_that_others_disturb_at_each_try_says_so(two):
+    two.tell("a", instance="b-4-11-200")
+    tool, other = two.tool(), two.tool()
+    transact = tool._zk.transact
+
+    def meanwhile(path, operations):
+        other.amend_control(lambda found: lambda document: document.update(colour=document.get("colour", 0) + 1))
+        return transact(path, operations)
+
+    tool._zk.transact = meanwhile
+    answer = following.attempt(tool, FORCE._replace(node="a"))
+    assert answer.exit == 1 and "changed at every try" in answer.text and "paused" in two.control()
+
+
 # Pausing while somebody claims
 
 
