@@ -8,7 +8,7 @@ tells what an order that is under way waits for, and takes it back.
 from __future__ import annotations
 
 import os
-from typing import Callable, Optional, Tuple, TypeVar
+from typing import Callable, Optional, Set, Tuple, TypeVar
 
 from supervisor_zkelect.core import control, control_words, moments
 from supervisor_zkelect.core.control import Control, Order, Restart, Switchover
@@ -245,16 +245,32 @@ def _log(elector: DeskCalls) -> OrderAnswer:
 
 
 def _reset(elector: DeskCalls, given: Given, permit: Permit) -> OrderAnswer:
-    before = elector.read_control()
-    permit.use()
-    elector.reset_control()
-    shown, back = elector.server_time(), control_words.taken_back(before)
+    before, shown = Control(), elector.server_time()
+
+    def look(found: Control) -> None:
+        nonlocal before
+        before = found
+        permit.use()
+
+    try:
+        elector.reset_control(look)
+    except (NotConnected, TimedOut) as error:
+        if not permit.sent:
+            raise
+        found = look_again(elector, error, elector.read_control)
+        if found.trouble or _ids(before) & _ids(found):
+            return OrderAnswer(False, 1, f"the orders were not taken back: {error}")
+    back = control_words.taken_back(before)
     what = f"took back {', '.join(text for _, text in back) or 'nothing'}"
     amiss = note(elector, given, Order(given.id or os.urandom(16).hex(), given.by, given.reason, shown), None, what)
     for order, _ in back:
         if order:
             tell(elector, Outcome(order, False, "all orders were taken back" + (f" by {given.by}" if given.by else "")))
     return OrderAnswer(True, 0, f"{what}; nothing is ordered any more", warning=amiss)
+
+
+def _ids(found: Control) -> Set[str]:
+    return {order for order, _ in control_words.taken_back(found)}
 
 
 def _forget(elector: DeskCalls, given: Given, permit: Permit) -> OrderAnswer:

@@ -9,6 +9,7 @@ from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.elector import ElectionError, NotBegun
 from supervisor_zkelect.zookeeper import following, results
 from supervisor_zkelect.zookeeper.given import Given
+from supervisor_zkelect.zookeeper.permit import Permit
 from tests.unit.zookeeper.cluster import CONTROL, ROOT, STATE, Cluster
 from tests.unit.zookeeper.memory import NOON
 
@@ -159,6 +160,53 @@ def test_a_reset_of_what_cannot_be_read_says_so(three, data):
     three.tool().prepare()
     three.ensemble.set(CONTROL, data)
     assert give(three, "reset").text.startswith("took back garbage") and three.ensemble.znodes[CONTROL].data == b""
+
+
+@pytest.mark.parametrize("kind, node, told", [
+    ("maintenance on", "b", "maintenance of b, maintenance of c"), ("switchover", "b", "maintenance of c, a switchover to b"),
+    ("maintenance off", "c", "nothing"),
+])
+def test_a_reset_tells_of_what_is_ordered_while_it_is_given(three, kind, node, told):
+    """Nothing is wiped that was not told."""
+    give(three, "maintenance on", "c", id="1")
+    tool, client = three.tool(), three.client
+    others = [lambda: give(three, kind, node, "x@y", id="2")]
+    client.meddle = lambda path: others.pop()() if path == CONTROL and others else None
+    answer = following.attempt(tool, Given("reset", "", "root@vm", id="r"))
+    assert answer.ok and answer.text == f"took back {told}; nothing is ordered any more" and three.ensemble.znodes[CONTROL].data == b""
+    assert log(three)["r"] == ("reset", f"took back {told}")
+    if kind != "maintenance off":
+        assert log(three)["2"] == (kind, "all orders were taken back by root@vm")
+
+
+def test_a_reset_that_others_disturb_at_each_try_says_so_and_one_that_is_withdrawn_ends(three):
+    give(three, "maintenance on", "c", id="1")
+    tool, other, permit = three.tool(), three.nodes["a"], Permit()
+    three.client.meddle = lambda path: path == CONTROL and three.ensemble.set(CONTROL, three.ensemble.znodes[CONTROL].data)
+    answer = following.attempt(tool, Given("reset"))
+    assert answer.exit == 1 and "changed at every try" in answer.text and other.read_control().maintenance
+    three.client.meddle = lambda path: path == CONTROL and permit.withdraw() or three.ensemble.set(path, three.ensemble.znodes[path].data)
+    assert following.attempt(tool, Given("reset"), permit).exit == 4 and other.read_control().maintenance
+
+
+@pytest.mark.parametrize("unsent", [False, True])
+def test_a_reset_whose_answer_was_lost_is_looked_up(three, unsent):
+    give(three, "maintenance on", "c", id="1")
+    tool = three.tool()
+    setattr(three.client, "unsent" if unsent else "lose", ["set"])
+    tool.reconnect = lambda: None
+    answer = following.attempt(tool, Given("reset", "", "root@vm", id="r"))
+    assert answer.ok is not unsent and (three.ensemble.znodes[CONTROL].data == b"") is not unsent
+    assert log(three).get("r") == (None if unsent else ("reset", "took back maintenance of c"))
+
+
+def test_a_reset_where_there_is_no_control_takes_back_nothing():
+    cluster = Cluster()
+    tool = cluster.tool()
+    tool.prepare()
+    del cluster.ensemble.znodes[CONTROL]
+    tool.prepare = lambda: None
+    assert following.attempt(tool, Given("reset")).text == "took back nothing; nothing is ordered any more"
 
 
 # Nodes that are gone, or that nobody knows
