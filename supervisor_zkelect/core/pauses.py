@@ -41,8 +41,9 @@ def wanted(found: Control, order: str, token: int) -> Optional[Pause]:
 
 def consent(pause: Pause, node: str, token: int, life: Life) -> Change:
     def change(document: Document) -> None:
-        kept = document.get("paused")
-        kept = kept if isinstance(kept, dict) and kept.get("id") == pause.order.id else {}
+        # What a newer version has put into it, be it asked for or consented to before.
+        known = (document.get(name) for name in ("paused", "pause"))
+        kept = next((one for one in known if isinstance(one, dict) and one.get("id") == pause.order.id), {})
         agreed = pause._replace(node=node, token=token, life=life)
         end_asking(document)
         document["paused"] = {**kept, **agreed.document()}

@@ -70,6 +70,20 @@ def test_fields_of_a_newer_version_are_kept():
     assert "colour" not in json.loads(written(pauses.consent(Pause(Order("q")), "a", 7, LIFE), data=data))["paused"]
 
 
+@pytest.mark.parametrize("other", [{}, {"id": "q", "size": 7}])
+def test_a_consent_keeps_what_a_newer_version_put_into_what_was_asked(other):
+    data = json.dumps({"v": 1, "pause": {"id": "p", "colour": "red", "lasts": 5}, **({"paused": other} if other else {})}).encode()
+    document = json.loads(written(pauses.consent(Pause(Order("p")), "a", 7, LIFE), data=data))
+    assert document["paused"]["colour"] == "red" and "size" not in document["paused"] and "pause" not in document
+    garbage = json.dumps({"v": 1, "pause": {"id": "q", "colour": "red"}}).encode()
+    assert "colour" not in json.loads(written(pauses.consent(Pause(Order("p")), "a", 7, LIFE), data=garbage))["paused"]
+
+
+def test_what_was_written_of_a_pause_last_counts_before_what_was_asked():
+    data = json.dumps({"v": 1, "pause": {"id": "p", "colour": "red"}, "paused": {"id": "p", "colour": "blue"}}).encode()
+    assert json.loads(written(pauses.consent(Pause(Order("p")), "a", 7, LIFE), data=data))["paused"]["colour"] == "blue"
+
+
 @pytest.mark.parametrize("paused", [
     {"id": "p", "token": "7"}, {"id": "p", "token": 7}, {"id": "p", "token": -1, "node": "a"}, {"id": "p", "token": 7, "node": "-x"},
     {"id": "p", "lasts": "x"}, {"id": "p", "lasts": -1}, {"id": "p", "machine": 1}, {}, [], {"id": "p", "resume": 3},
