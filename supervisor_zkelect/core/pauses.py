@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from typing import Optional
 
-from supervisor_zkelect.core.control import Change, Control, Document, Life, Pause, end_asking
+from supervisor_zkelect.core.control import LATE, Change, Control, Document, Life, Pause, end_asking
+
+TOO_LATE = "nobody has consented to it within ten minutes"
+"""What becomes of a pause that is asked for where whoever leads comes too late (`control.LATE`): it is dropped by the next write of
+the control."""
+
+
+def asked_in_time(found: Control, now: Optional[int]) -> Optional[Pause]:
+    """The pause that is asked for, as long as it may be consented to. now: what ZooKeeper's clock shows, milliseconds; None where
+    that is not known."""
+    asked = found.asked
+    return None if asked is not None and now is not None and now > asked.order.at + LATE else asked
 
 
 def ask(pause: Pause) -> Change:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Callable, Optional, Set, Tuple, TypeVar
 
-from supervisor_zkelect.core import control, control_words, moments
+from supervisor_zkelect.core import control, control_words, moments, pauses
 from supervisor_zkelect.core.control import Control, Order, Restart, Switchover
 from supervisor_zkelect.core.order_log import Noted
 from supervisor_zkelect.core.outcomes import Outcome
@@ -83,6 +83,7 @@ def give(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -> O
     if given.dry:
         would = f"{checked.would}{_when(moment, shown)}; nothing is ordered"
         return OrderAnswer(True, 0, would, checked=checked.lines, warning=warning)
+    tell_dropped(elector, before, shown)
     amiss = note(elector, given, wanted, moment)
     replaced = _replaced(elector, given, before, order, shown)
     return _written(elector, given, before, order, moment, shown)._replace(
@@ -108,6 +109,13 @@ def tell(elector: DeskCalls, outcome: Outcome) -> None:
         elector.tell_outcome(outcome)
     except ElectionError:
         pass
+
+
+def tell_dropped(elector: DeskCalls, before: Control, shown: int) -> None:
+    """Write what became of a pause that nobody can consent to any more, and that was dropped by a write. before: the control as it
+    was. shown: what ZooKeeper's clock shows."""
+    if before.asked is not None and pauses.asked_in_time(before, shown) is None:
+        tell(elector, Outcome(before.asked.order.id, False, pauses.TOO_LATE))
 
 
 def _maintenance(given: Given, wanted: Order, moment: Optional[int]) -> control.Change:

@@ -15,7 +15,7 @@ from supervisor_zkelect.core.roles import STANDBY
 from supervisor_zkelect.zookeeper import barrier
 from supervisor_zkelect.zookeeper.errors import ElectionError, NotConnected, TimedOut, ZooKeeperFailed
 from supervisor_zkelect.zookeeper.given import UNDER_WAY, Given, OrderAnswer, Unanswered
-from supervisor_zkelect.zookeeper.giving import is_told, look_again, note, tell
+from supervisor_zkelect.zookeeper.giving import is_told, look_again, note, tell, tell_dropped
 from supervisor_zkelect.zookeeper.orders import knows_orders
 from supervisor_zkelect.zookeeper.pausing import PauseCalls, ToldBy
 from supervisor_zkelect.zookeeper.permit import Permit
@@ -59,15 +59,15 @@ def came_of(elector: PauseCalls, given: Given, order: str) -> OrderAnswer:
 def _pause(elector: PauseCalls, given: Given, permit: Permit) -> OrderAnswer:
     shown, order = elector.server_time(), given.id or os.urandom(16).hex()
     lasts = None if given.seconds is None else round(1000 * given.seconds)
-    wanted, refused, leads = Pause(Order(order, given.by, given.reason, shown), lasts), "", False
+    wanted, before, refused, leads = Pause(Order(order, given.by, given.reason, shown), lasts), Control(), "", False
     if is_told(elector, order):
         return OrderAnswer(True, 0, "", order)
 
     def change(found: Control) -> Optional[control.Change]:
-        nonlocal refused, leads
-        members = elector.members()
+        nonlocal before, refused, leads
+        before, members = found, elector.members()
         stands, leads = _with_id(found, order) is not None, _leads(elector, members)
-        refused = "" if stands else _no_pause(found, given, members, leads)
+        refused = "" if stands else _no_pause(found, given, members, leads, shown)
         if refused or stands:
             return None
         permit.use()
@@ -85,6 +85,7 @@ def _pause(elector: PauseCalls, given: Given, permit: Permit) -> OrderAnswer:
             return OrderAnswer(False, 1, f"the order does not stand: it was not written, or has ended since ({error})")
     if refused:
         return OrderAnswer(False, 1, refused)
+    tell_dropped(elector, before, shown)
     forced = "" if leads or _may_lead(elector) else _NOBODY
     return OrderAnswer(True, 0, forced, "" if forced else order, warning=note(elector, given, wanted.order, None, forced))
 
@@ -109,13 +110,14 @@ def _may_lead(elector: PauseCalls) -> bool:
         return True
 
 
-def _no_pause(found: Control, given: Given, members: List[Member], leads: bool) -> str:
-    """Why it is not paused; "" where nothing speaks against it. leads: whether somebody does."""
+def _no_pause(found: Control, given: Given, members: List[Member], leads: bool, shown: int) -> str:
+    """Why it is not paused; "" where nothing speaks against it. leads: whether somebody does. shown: what ZooKeeper's clock
+    shows."""
     if found.trouble:
         return found.trouble
     if found.paused is not None:
         return f"it is {found.paused.told()} already; zkelect resume ends that"
-    if found.asked is not None:
+    if pauses.asked_in_time(found, shown) is not None:
         return "a pause is asked for already; zkelect resume takes that back"
     if found.switchover is not None:
         return "a switchover is ordered; wait until it is done, or take it back with zkelect switchover --cancel"
@@ -136,7 +138,10 @@ def _came_of_pause(elector: PauseCalls, found: Control, order: str) -> OrderAnsw
     forced = pause is not None and pause.order.id == order and not pause.token
     if forced and not _leads(elector, elector.members()):
         return OrderAnswer(True, 0, _NOBODY)
-    if forced or found.asked is not None and found.asked.order.id == order:
+    asked = found.asked is not None and found.asked.order.id == order
+    if asked and pauses.asked_in_time(found, elector.server_time()) is None:
+        return OrderAnswer(False, 1, f"{_NOT}: {pauses.TOO_LATE}; order it again")
+    if forced or asked:
         holder = elector.holder() if _leads(elector, elector.members()) else None
         leader = holder.node if holder is not None else ""
         waits = f"{leader} has not consented yet" if leader else "nobody leads, so nobody has consented yet"

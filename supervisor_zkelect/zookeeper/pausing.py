@@ -10,6 +10,7 @@ from typing import List, NamedTuple, Optional, Sequence
 
 from supervisor_zkelect.core import control, nodes, pauses, places, untrusted
 from supervisor_zkelect.core.control import Control, Life, Pause
+from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments, barrier, strangers
 from supervisor_zkelect.zookeeper.desk import DeskCalls
@@ -73,7 +74,7 @@ class PauseCalls(DeskCalls):
         raise ZooKeeperFailed("the control changed at every try to consent to the pause; ask again")
 
     def _to_consent(self, found: Control, order: str, token: int) -> Pause:
-        """The pause that this term consents to. Raises NotPaused."""
+        """The pause that this term consents to. Raises NotPaused; one that comes too late is taken out."""
         if found.trouble:
             raise NotPaused(found.trouble)
         pause, switchover = pauses.wanted(found, order, token), found.switchover
@@ -87,8 +88,10 @@ class PauseCalls(DeskCalls):
         if pause.token and over:
             # It was written before, and this would begin its time anew.
             raise PauseOver("its time is over")
-        if found.paused is None and self.server_time() > pause.order.at + control.LATE:
-            raise NotPaused("it was ordered more than ten minutes ago; order it again")
+        if found.paused is None and pauses.asked_in_time(found, self.server_time()) is None:
+            # Where nobody writes the control, it would be asked for ever.
+            self.tell_outcome(Outcome(order, False, pauses.TOO_LATE))
+            raise NotPaused(pauses.TOO_LATE)
         return pause
 
     def resume(self) -> None:

@@ -1,12 +1,16 @@
 """Orders to pause and to resume, by real electors at a ZooKeeper in memory: the log of them; and resuming by force: whose life
 keeps it from that, and what the operator is told."""
 
+import json
+
 import pytest
 
+from supervisor_zkelect.core import control, control_words
 from supervisor_zkelect.core.control import Life
 from supervisor_zkelect.elector import NotConnected
 from supervisor_zkelect.zookeeper import barrier, following, pause_giving
 from supervisor_zkelect.zookeeper.given import TAKE_BACK, Given
+from supervisor_zkelect.zookeeper.pausing import NotPaused
 from supervisor_zkelect.zookeeper.permit import Permit
 from tests.unit.zookeeper.cluster import STATE, Cluster
 
@@ -341,6 +345,67 @@ def test_a_resume_that_was_written_stands_and_one_that_was_done_at_once_is_told_
     following.attempt(cluster.tool(), Given(pause_giving.PAUSE, "", "root@h"))
     following.attempt(cluster.tool(), Given(pause_giving.RESUME, "", "root@h", id="q"))
     assert taken_back(cluster, "q").text == "interrupted; it is done already: the pause that was asked for is taken back"
+
+
+# A pause to which nobody has consented in time
+
+
+@pytest.fixture
+def late():
+    """A pause was asked of a, which died before it consented; ten minutes later b leads."""
+    cluster = Cluster("a", "b", "c")
+    assert asked(cluster, pause_giving.PAUSE, "ann@desk", "upgrade")[1]
+    cluster.end("a")
+    document = cluster.control()
+    document["pause"]["at"] -= control.LATE + 1000
+    cluster.ensemble.set(f"{STATE}/control", json.dumps(document).encode())
+    cluster.lead("b")
+    return cluster
+
+
+DROPPED = "nobody has consented to it within ten minutes"
+
+
+@pytest.mark.parametrize("given", [
+    Given("switchover", "c", "bob@desk"), Given("restart", "", "bob@desk"), Given("maintenance on", "b", "bob@desk"),
+    Given(pause_giving.PAUSE, "", "bob@desk"), Given("maintenance on", "c", "bob@desk"),
+])
+def test_a_pause_that_nobody_can_consent_to_any_more_keeps_no_order_from_being_given(late, given):
+    answer = following.attempt(late.tool(), given)
+    assert answer.ok and answer.id, answer
+    assert late.control().get("pause", {}).get("id") == (answer.id if given.kind == pause_giving.PAUSE else None)
+    assert [one[:1] + one[3:] for one in logged(late)] == [("pause", False, DROPPED[:22]), (given.kind, None, None)]
+
+
+def test_one_that_can_be_consented_to_still_does(late):
+    document = late.control()
+    document["pause"]["at"] += 2000
+    late.ensemble.set(f"{STATE}/control", json.dumps(document).encode())
+    for given in (Given("switchover", "c"), Given("restart"), Given(pause_giving.PAUSE)):
+        assert not following.attempt(late.tool(), given).ok
+    assert late.control() == document
+
+
+def test_who_waits_for_a_pause_is_told_that_nobody_consented_in_time(late):
+    order = late.control()["pause"]["id"]
+    came = following.came_of(late.tool(), Given(pause_giving.PAUSE), order, 0)
+    assert (came.exit, came.text) == (1, f"not paused: {DROPPED}; order it again")
+    assert "pause" not in late.control() and logged(late)[0][3] is False
+    again = following.came_of(late.tool(), Given(pause_giving.PAUSE), order, 0)
+    assert again.exit == 1 and DROPPED in again.text and again.text.count("not paused") == 1
+
+
+def test_who_leads_takes_a_pause_out_that_it_must_not_consent_to_any_more(late):
+    with pytest.raises(NotPaused, match="nobody has consented"):
+        late.nodes["b"].consent(late.control()["pause"]["id"], "b", LIFE)
+    assert "pause" not in late.control() and logged(late)[0][3:] == (False, DROPPED[:22]) and not late.tool().barriers()
+
+
+def test_nobody_is_told_that_it_stands(late):
+    tool = late.tool()
+    found, shown = tool.read_control(), tool.server_time()
+    assert control_words.told(found, shown) == [] and control_words.in_fields(found, shown)["paused"] is None
+    assert tool.overview().coming == ""
 
 
 # Answers that are lost
