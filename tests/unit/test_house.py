@@ -13,8 +13,9 @@ from docs import draw_rooms
 PACKAGE = Path(__file__).parents[2] / "supervisor_zkelect"
 LAB = PACKAGE.parent / "lab"
 
-#: Lines that one may have, with its docstring.
+#: Lines that one may have, with its docstring; the public face of the recipe is to be read as a whole.
 LIMITS = {"module": 500, "class": 300, "function": 60}
+LIMITS_OF = {"elector": 370}
 
 #: What each room may import beside itself. The modules that users name stand outside of the rooms: `elector.py` is the face of
 #: zookeeper/ and counts as of it, the others (`command.py`, `rpcinterface.py`, ...) are the room "".
@@ -62,7 +63,7 @@ def sizes() -> Iterator[Tuple[str, int]]:
     """What is too long, and how long it is."""
     for name, path, tree in (*modules(), *((f"lab.{name}", *rest) for name, *rest in modules(LAB))):
         lines = len(path.read_text().splitlines())
-        if lines > LIMITS["module"]:
+        if lines > LIMITS_OF.get(name, LIMITS["module"]):
             yield f"module {name}", lines
         for node in ast.walk(tree):
             kind = "class" if isinstance(node, ast.ClassDef) else "function"
