@@ -281,7 +281,7 @@ _ORDER = _object({
     **ANSWER, "id": _text("the order's; empty where none was written"),
     "term": _is("integer", "token of the term in which it was given"),
     "checked": _list(_text(""), "what was looked at, a line each"), "warning": _text("what is to be told beside"),
-    "awaited": _text("what an order that is under way waits for"),
+    "awaited": _text("what was waited for when the waiting ended: of an order that is under way, or has failed"),
     "unrecognised": _list(_text(""), "the nodes that have not read it yet"),
     "log": _list(_LOGGED, "the last orders, the newest last, with --log"),
     **_STANDING, "elections": _map(_object(_STANDING), "the same of `orders`, by name, also where one election was meant"),

@@ -21,16 +21,13 @@ from __future__ import annotations
 
 import logging
 import math
-import weakref
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as NotYet
 from typing import TYPE_CHECKING, Callable, NoReturn, Optional, Sequence, Type, TypeVar, Union, cast
 
-from kazoo.protocol.states import KazooState
-
 from supervisor_zkelect.core import lease, untrusted
 from supervisor_zkelect.system.clock import now
-from supervisor_zkelect.zookeeper import arguments, proof, seats
+from supervisor_zkelect.zookeeper import arguments, lost_sessions, proof, seats
 from supervisor_zkelect.zookeeper.errors import (
     AccessDenied,
     AnotherElection,
@@ -130,10 +127,7 @@ class Elector(PauseCalls):
             self._proof = proof.Proof(granted)
         self._lost = lost
         self._owns_client = False
-        self._listener = _weak_listener(self)
-        client.add_listener(self._listener)
-        # A client keeps its listeners until its state changes, and an elector may be made for one question.
-        weakref.finalize(self, client.remove_listener, self._listener).atexit = False  # type: ignore[misc]
+        self._listener = lost_sessions.tell(client, self, self.forget)
 
     @classmethod
     def connect(
@@ -370,22 +364,3 @@ class Elector(PauseCalls):
             self.release(dirty=dirty)
         except ElectionError as problem:
             log.warning("%s was not released: %s", self.election_znode, problem)
-
-    def _session_changed(self, state: str) -> None:
-        if state == KazooState.LOST:
-            self.forget()
-
-
-def _weak_listener(elector: Elector) -> Callable[[str], Optional[bool]]:
-    """Tells the elector of its session as long as somebody has it: the client may last longer, and keeps what it calls."""
-    weak = weakref.WeakMethod(elector._session_changed)
-
-    def told(state: str) -> Optional[bool]:
-        method = weak()
-        if method is None:
-            # Asks kazoo not to call this again.
-            return True
-        method(state)
-        return None
-
-    return told

@@ -318,7 +318,9 @@ class ElectionOptions:
         "found out. It joins again when `rise` checks in a row pass. One check may take health_timeout.",
         "URL", str, default="none", empty=True, private=True,
     )
-    fit_interval: float = _time("How often a standby is asked whether it is fit. It is asked before a switchover to it as well.", 0.1, default="10")
+    fit_interval: float = _time(
+        "How often a standby is asked whether it is fit. It is asked before a switchover to it as well.", 0.1, default="10"
+    )
     fence: Optional[Tuple[str, ...]] = _option(
         "Command that a winner runs before it starts anything, when its predecessor has not released: something of it may still "
         "run. No shell. Its environment has ZKELECT_OLD_NODE and ZKELECT_OLD_ADDRESS, empty if unknown, ZKELECT_OLD_TOKEN, 0 if "

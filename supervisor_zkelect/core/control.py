@@ -462,9 +462,12 @@ def end_restart(document: Document) -> None:
 
 
 def ended(control: Control, order: str) -> Optional[Change]:
-    """What takes the order with this id out of the control; None where it does not stand there."""
+    """What takes the order with this id out of the control, once it is known what came of it; None where it does not stand
+    there. A maintenance and a pause that was consented to stand on."""
     if control.switchover is not None and control.switchover.order.id == order:
         return end_switchover
+    if control.asked is not None and control.asked.order.id == order:
+        return end_asking
     return end_restart if control.restart is not None and control.restart.order.id == order else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List, Optional, Tuple, Union
 
-from supervisor_zkelect.core import control, moments
+from supervisor_zkelect.core import control, moments, pauses
 from supervisor_zkelect.core.control import Control, Document, Order, Restart, Switchover
 
 
@@ -20,7 +20,7 @@ def told(found: Control, shown: int) -> List[str]:
         lines.append(switchover_in_words(found.switchover, shown))
     if found.restart is not None:
         lines.append(restart_in_words(found.restart, shown))
-    return [*lines, *filter(None, [told_of_pause(found)])]
+    return [*lines, *filter(None, [told_of_pause(found, shown)])]
 
 
 def switchover_in_words(switchover: Switchover, now: Optional[int] = None) -> str:
@@ -42,9 +42,9 @@ def _in_words(what: str, ordered: Union[Switchover, Restart], now: Optional[int]
     return f"{what}{by}{when}" + (f": {order.reason}" if order.reason else "")
 
 
-def told_of_pause(found: Control) -> str:
-    """A pause that stands, or is asked for, in words; or ""."""
-    pause = found.paused or found.asked
+def told_of_pause(found: Control, now: Optional[int] = None) -> str:
+    """A pause that stands, or is asked for, in words; or "". now: what ZooKeeper's clock shows."""
+    pause = found.paused or pauses.asked_in_time(found, now)
     if pause is None:
         return ""
     ends = "" if pause.lasts is None else f" for {pause.lasts / 1000:g} s"
@@ -60,7 +60,7 @@ def in_fields(found: Control, now: int) -> Document:
     def fields(order: Order) -> Document:
         return {name: getattr(order, name) for name in ("by", "reason", "at", "until")}
 
-    switchover, restart, pause = found.switchover, found.restart, found.paused or found.asked
+    switchover, restart, pause = found.switchover, found.restart, found.paused or pauses.asked_in_time(found, now)
     return {
         "maintenance": [{"node": node, **fields(one)} for node, one in sorted(found.maintenance.items()) if one.stands(now)],
         "switchover": None if switchover is None else {

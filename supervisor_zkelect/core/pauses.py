@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from typing import Optional
 
-from supervisor_zkelect.core.control import Change, Control, Document, Life, Pause, end_asking
+from supervisor_zkelect.core.control import LATE, Change, Control, Document, Life, Pause, end_asking
+
+TOO_LATE = "nobody has consented to it within ten minutes"
+"""What becomes of a pause that is asked for where whoever leads comes too late (`control.LATE`): it is dropped by the next write
+of the control."""
+
+
+def asked_in_time(found: Control, now: Optional[int]) -> Optional[Pause]:
+    """The pause that is asked for, as long as it may be consented to. now: what ZooKeeper's clock shows, milliseconds; None where
+    that is not known."""
+    asked = found.asked
+    return None if asked is not None and now is not None and now > asked.order.at + LATE else asked
 
 
 def ask(pause: Pause) -> Change:
@@ -41,8 +52,9 @@ def wanted(found: Control, order: str, token: int) -> Optional[Pause]:
 
 def consent(pause: Pause, node: str, token: int, life: Life) -> Change:
     def change(document: Document) -> None:
-        kept = document.get("paused")
-        kept = kept if isinstance(kept, dict) and kept.get("id") == pause.order.id else {}
+        # What a newer version has put into it, be it asked for or consented to before.
+        known = (document.get(name) for name in ("paused", "pause"))
+        kept = next((one for one in known if isinstance(one, dict) and one.get("id") == pause.order.id), {})
         agreed = pause._replace(node=node, token=token, life=life)
         end_asking(document)
         document["paused"] = {**kept, **agreed.document()}

@@ -136,7 +136,7 @@ class OrderDesk(Decider):
         first = awaited.first
         shown = answer._replace(checked=answer.checked or first.checked, warning=answer.warning or first.warning)
         document = {"id": awaited.id, **shown.document()}
-        return {**document, "term": awaited.term} if answer.exit == UNDER_WAY else document
+        return {**document, "term": awaited.term} if answer.exit == UNDER_WAY or "awaited" in answer.more else document
 
     def _stays(self, awaited: Awaited) -> Optional[OrderAnswer]:
         """Why this node goes on leading, though it was put into maintenance."""

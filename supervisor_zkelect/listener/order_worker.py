@@ -55,7 +55,7 @@ def look_after_order(
     except Exception:
         log.exception("a defect")
     if answer is None and last:
-        answer = following.waited_enough(elector, given)
+        answer = following.waited_enough(elector, given, order)
     post(events.OrderSeen(ticket, order, answer))
 
 

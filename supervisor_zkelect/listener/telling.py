@@ -52,7 +52,7 @@ def write_entry(
         differs = elector.differs(node, entry)
         if more.copy is not None:
             more.copy.keep(elector.terms(history.LATELY))
-        news = sorted([*_completed(elector, more.news), *_gone(elector, more.vanished)], key=lambda one: one.time)
+        news = sorted([*_completed(elector, node, more.news), *_gone(elector, more.vanished)], key=lambda one: one.time)
         if news:
             elector.note_events(node, news)
         return events.EntryWritten(name, "", differs)
@@ -60,10 +60,12 @@ def write_entry(
         return events.EntryWritten(name, str(error))
 
 
-def _completed(elector: Elector, news: Sequence[journal.News]) -> List[journal.News]:
-    """The news, those that depend on an order with who gave that; the others of them are no news."""
+def _completed(elector: Elector, node: str, news: Sequence[journal.News]) -> List[journal.News]:
+    """The news, those that depend on an order with who gave that; the others of them are no news. node: this one's name, as the
+    maintenance of others is no news of it."""
     found: List[journal.News] = []
-    orders = [one.order for one in elector.order_log()] if any(one.given for one in news) else []
+    logged = [one.order for one in elector.order_log()] if any(one.given for one in news) else []
+    orders = [order for order in logged if order.node == node or not order.what.startswith("maintenance")]
     for one in news:
         order = next((order for order in reversed(orders) if order.what in one.given), None) if one.given else None
         if order is not None and (elector.server_time() - order.at) / 1000 < _JUST_NOW:

@@ -206,5 +206,5 @@ class ZooKeeperWay:
                 return {"id": order, **answer.document()}
             left = deadline - time.monotonic()
             if left <= 0:
-                return {"id": order, "term": term, **self._following.waited_enough(self._elector, self._given).document()}
+                return {"id": order, "term": term, **self._following.waited_enough(self._elector, self._given, order).document()}
             never.wait(min(PACE, left))

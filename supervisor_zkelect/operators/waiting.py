@@ -9,7 +9,7 @@ from supervisor_zkelect.operators.outcome import INTERRUPTED, UNDER_WAY
 from supervisor_zkelect.operators.progress import Progress
 
 Document = Dict[str, Any]
-"""An answer, as `given.Answer.document` has it, with "id" and "term" where the order is under way."""
+"""An answer, as `given.OrderAnswer.document` has it, with "id" and "term" where something is awaited."""
 
 SLICE = 1.0
 """Seconds between two looks at what is awaited, where that is shown."""
@@ -47,7 +47,7 @@ def follow(way: Way, seconds: float, progress: Progress, writes: bool = True) ->
     try:
         answer = way.give(_slice(progress, seconds))
         kept = {name: answer[name] for name in _KEPT if name in answer}
-        while answer.get("exit") == UNDER_WAY and type(answer.get("term")) is int and answer.get("id"):
+        while _goes_on(answer):
             waited = time.monotonic() - begun
             if waited >= seconds:
                 break
@@ -68,6 +68,12 @@ def follow(way: Way, seconds: float, progress: Progress, writes: bool = True) ->
         )}
     finally:
         progress.end()
+
+
+def _goes_on(answer: Document) -> bool:
+    """Whether something is awaited: the order is under way, or has failed, and it is not known yet who leads instead."""
+    waits = answer.get("exit") == UNDER_WAY or isinstance(answer.get("awaited"), str)
+    return waits and type(answer.get("term")) is int and bool(answer.get("id"))
 
 
 def interrupted(text: str) -> Document:

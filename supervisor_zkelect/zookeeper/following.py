@@ -93,22 +93,28 @@ def _beginning(late: bool) -> str:
     return "recognise the order" if late else "begin"
 
 
-def waited_enough(elector: PauseCalls, given: Given) -> OrderAnswer:
+def waited_enough(elector: PauseCalls, given: Given, order: str = "") -> OrderAnswer:
     """The answer to who has waited for long enough: what is awaited, and who has not recognised the order yet. What cannot be
-    read of that is left out."""
+    read of that is left out. Also one that has failed may have something awaited: that another node leads. order: its id, where
+    that is another than the one with which it was given."""
     answer = results.under_way(given)
-    if given.kind in pause_giving.KINDS:
-        try:
-            return pause_giving.came_of(elector, given, given.id)
-        except ElectionError:
-            return answer
     try:
-        what, late = awaited(elector, given), elector.unrecognised()
+        failed = results.nobody_leads(elector, given, order or given.id)
+        if failed is not None:
+            return failed
+        if given.kind in pause_giving.KINDS:
+            answer = pause_giving.came_of(elector, given, order or given.id)
+            if answer.exit != UNDER_WAY:
+                return answer
+            what, late = answer.more["awaited"], elector.unrecognised()
+            text = f"{answer.text} (not yet recognised by {', '.join(late)})" if late else answer.text
+        else:
+            what, late = awaited(elector, given), elector.unrecognised()
+            there = f"; not yet recognised by {', '.join(late)}" if late else ""
+            text = f"{answer.text} (waiting for {what}{there})"
     except ElectionError:
         return answer
-    there = f"; not yet recognised by {', '.join(late)}" if late else ""
-    more = {"awaited": what, "unrecognised": late}
-    return OrderAnswer(False, UNDER_WAY, f"{answer.text} (waiting for {what}{there})", more=more)
+    return OrderAnswer(False, UNDER_WAY, text, more={"awaited": what, "unrecognised": late})
 
 
 def take_back(elector: PauseCalls, order: str, by: str = "") -> OrderAnswer:

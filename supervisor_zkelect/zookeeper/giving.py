@@ -8,9 +8,9 @@ tells what an order that is under way waits for, and takes it back.
 from __future__ import annotations
 
 import os
-from typing import Optional, Tuple
+from typing import Callable, Optional, Set, Tuple, TypeVar
 
-from supervisor_zkelect.core import control, control_words, moments
+from supervisor_zkelect.core import control, control_words, moments, pauses
 from supervisor_zkelect.core.control import Control, Order, Restart, Switchover
 from supervisor_zkelect.core.order_log import Noted
 from supervisor_zkelect.core.outcomes import Outcome
@@ -20,6 +20,8 @@ from supervisor_zkelect.zookeeper.errors import ElectionError, NotConnected, Tim
 from supervisor_zkelect.zookeeper.given import CANCELLED, USAGE, Given, OrderAnswer, Unanswered, stands
 from supervisor_zkelect.zookeeper.permit import Permit
 from supervisor_zkelect.zookeeper.refusals import refusal, unknown
+
+T = TypeVar("T")
 
 #: Milliseconds in a second.
 _MS = 1000
@@ -49,13 +51,13 @@ def give(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -> O
     holder = elector.holder()
     term = holder.token if holder is not None else 0
     warning = _clocks(given, shown)
-    if any(one.id == order for one in elector.outcomes()):
+    if is_told(elector, order):
         return OrderAnswer(True, 0, "", order, term, (), warning)
-    refused, missing, checked = "", "", precheck.Checked()
+    before, refused, missing, checked = Control(), "", "", precheck.Checked()
 
     def change(found: Control) -> Optional[control.Change]:
-        nonlocal refused, missing, checked
-        refused, checked = "", precheck.Checked()
+        nonlocal before, refused, missing, checked
+        before, refused, checked = found, "", precheck.Checked()
         if stands(found, order):
             return None
         missing = unknown(elector, found, given)
@@ -69,16 +71,19 @@ def give(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -> O
         return _change(given, wanted, moment, term)
 
     try:
-        before = elector.amend_control(change)
+        elector.amend_control(change)
     except (NotConnected, TimedOut) as error:
         if not permit.sent:
             raise
-        return _looked_up(elector, given, order, term, error)
+        found = _looked_up(elector, given, order, before, term, error)
+        if found is not None:
+            return found
     if refused:
         return OrderAnswer(False, USAGE if missing else 1, refused, warning=warning)
     if given.dry:
         would = f"{checked.would}{_when(moment, shown)}; nothing is ordered"
         return OrderAnswer(True, 0, would, checked=checked.lines, warning=warning)
+    tell_dropped(elector, before, shown)
     amiss = note(elector, given, wanted, moment)
     replaced = _replaced(elector, given, before, order, shown)
     return _written(elector, given, before, order, moment, shown)._replace(
@@ -106,6 +111,13 @@ def tell(elector: DeskCalls, outcome: Outcome) -> None:
         pass
 
 
+def tell_dropped(elector: DeskCalls, before: Control, shown: int) -> None:
+    """Write what became of a pause that nobody can consent to any more, and that was dropped by a write. before: the control as
+    it was. shown: what ZooKeeper's clock shows."""
+    if before.asked is not None and pauses.asked_in_time(before, shown) is None:
+        tell(elector, Outcome(before.asked.order.id, False, pauses.TOO_LATE))
+
+
 def _maintenance(given: Given, wanted: Order, moment: Optional[int]) -> control.Change:
     """One that stands is replaced where that is said: what is not said of reason and end stays, unless it is forced."""
 
@@ -123,13 +135,21 @@ def _replaced(elector: DeskCalls, given: Given, before: Control, order: str, sho
     former = before.maintenance.get(given.node) if given.kind == "maintenance on" else None
     if former is not None and (former.id == order or not former.stands(shown)):
         former = None
-    if given.kind == "maintenance on" and given.node not in [one.node for one in elector.members()]:
+    if given.kind == "maintenance on" and _stands_aside(elector, given.node):
         # The node has nothing to do for it, and so nothing to tell.
         tell(elector, Outcome(order, True, f"{given.node} did not stand in the queue"))
     if former is None:
         return ()
     tell(elector, Outcome(former.id, False, "it was replaced" + (f" by {given.by}" if given.by else "")))
     return (f"this replaces what stood before: {control.maintenance_in_words(former, shown)}",)
+
+
+def _stands_aside(elector: DeskCalls, node: str) -> bool:
+    """Whether a node is known to stand in no queue. The order is written, whatever can be read now."""
+    try:
+        return node not in [one.node for one in elector.members()]
+    except ElectionError:
+        return False
 
 
 def _written(
@@ -144,7 +164,7 @@ def _written(
         if standing is not None:
             tell(elector, Outcome(standing.order.id, False, f"it was taken back{by}"))
         return OrderAnswer(True, 0, f"the {CANCELLED[given.kind]} is taken back")
-    if given.kind in CANCELLED.values() and moment is not None:
+    if given.kind in CANCELLED.values() and moment is not None and not is_told(elector, order):
         return OrderAnswer(True, 0, f"ordered{_when(moment, shown)}; zkelect {given.kind} --cancel takes it back")
     return OrderAnswer(True, 0, "", order)
 
@@ -175,23 +195,48 @@ def _clocks(given: Given, shown: int) -> str:
     return f"the clock of this host is {apart} {which} ZooKeeper's, which shows {moments.utc(shown)} and by which orders go"
 
 
-def _looked_up(elector: DeskCalls, given: Given, order: str, term: int, lost: ElectionError) -> OrderAnswer:
-    """What is known of an order whose answer was lost, from the znodes. Raises Unanswered where they cannot
-    be read either. What was sent before in this session, or in one that is over, is done by now, or never."""
+def look_again(elector: DeskCalls, lost: ElectionError, read: Callable[[], T]) -> T:
+    """What is read after an answer was lost. What was sent before in this session, or in one that is over, is done by now, or
+    never. lost: how it was. Raises Unanswered where nothing can be read either."""
     try:
         elector.reconnect()
-        found, holder = elector.read_control(), elector.holder()
-        told = any(one.id == order for one in elector.outcomes())
+        return read()
     except ElectionError:
         raise Unanswered(str(lost)) from None
+
+
+def is_told(elector: DeskCalls, order: str) -> bool:
+    """Whether it is known what became of an order, so that it was written, and is not to be given again."""
+    return any(one.id == order for one in elector.outcomes())
+
+
+def _looked_up(
+    elector: DeskCalls, given: Given, order: str, before: Control, term: int, lost: ElectionError
+) -> Optional[OrderAnswer]:
+    """The answer to an order whose own was lost, from the znodes; None where it was written, and is gone on with. before: the
+    control that it was to change. Raises Unanswered where they cannot be read either."""
+    found, holder, told = look_again(
+        elector, lost, lambda: (elector.read_control(), elector.holder(), {one.id for one in elector.outcomes()})
+    )
+    if found.trouble:
+        raise Unanswered(found.trouble) from None
+    switched = (holder.token if holder is not None else 0) != term
     if given.kind in CANCELLED:
-        what, standing = CANCELLED[given.kind], found.restart if given.kind == "cancel restart" else found.switchover
-        if standing is not None:
+        what = CANCELLED[given.kind]
+        was, standing = (one.restart if what == "restart" else one.switchover for one in (before, found))
+        if was is not None and standing is not None and standing.order.id == was.order.id:
             return OrderAnswer(False, 1, f"the {what} was not taken back: {lost}")
-        return OrderAnswer(True, 0, f"no {what} is ordered any more")
-    over = given.kind == "switchover" and (holder.token if holder is not None else 0) != term
-    out = given.kind == "maintenance off" and given.node not in found.maintenance
-    if over or out or told or stands(found, order):
+        # It may have been done in place of that.
+        done = what == "switchover" and switched or was is not None and was.order.id in told
+        return OrderAnswer(True, 0, f"no {what} is ordered any more") if done else None
+    if given.kind == "maintenance off":
+        aside, still = (one.maintenance.get(given.node) for one in (before, found))
+        written = aside is None or still is None or still.id != aside.id
+    else:
+        written = order in told or stands(found, order)
+    if written:
+        return None
+    if given.kind == "switchover" and switched:
         return OrderAnswer(True, 0, "", order, term)
     return OrderAnswer(False, 1, f"the order was not written: {lost}")
 
@@ -208,16 +253,32 @@ def _log(elector: DeskCalls) -> OrderAnswer:
 
 
 def _reset(elector: DeskCalls, given: Given, permit: Permit) -> OrderAnswer:
-    before = elector.read_control()
-    permit.use()
-    elector.reset_control()
-    shown, back = elector.server_time(), control_words.taken_back(before)
+    before, shown = Control(), elector.server_time()
+
+    def look(found: Control) -> None:
+        nonlocal before
+        before = found
+        permit.use()
+
+    try:
+        elector.reset_control(look)
+    except (NotConnected, TimedOut) as error:
+        if not permit.sent:
+            raise
+        found = look_again(elector, error, elector.read_control)
+        if found.trouble or _ids(before) & _ids(found):
+            return OrderAnswer(False, 1, f"the orders were not taken back: {error}")
+    back = control_words.taken_back(before)
     what = f"took back {', '.join(text for _, text in back) or 'nothing'}"
     amiss = note(elector, given, Order(given.id or os.urandom(16).hex(), given.by, given.reason, shown), None, what)
     for order, _ in back:
         if order:
             tell(elector, Outcome(order, False, "all orders were taken back" + (f" by {given.by}" if given.by else "")))
     return OrderAnswer(True, 0, f"{what}; nothing is ordered any more", warning=amiss)
+
+
+def _ids(found: Control) -> Set[str]:
+    return {order for order, _ in control_words.taken_back(found)}
 
 
 def _forget(elector: DeskCalls, given: Given, permit: Permit) -> OrderAnswer:

@@ -118,12 +118,19 @@ class OrderCalls(ClaimCalls):
         """A moment of ZooKeeper's clock, milliseconds, in seconds of CLOCK_BOOTTIME."""
         return now() + (moment - self.server_time()) / 1000
 
-    def reset_control(self) -> None:
-        """Make the control empty, whatever it holds."""
+    def reset_control(self, look: Callable[[Control], object] = lambda found: None) -> Control:
+        """Make the control empty, whatever it holds, by compare-and-set. Returns what it was before.
+
+        look: called with what is to go, before each try to write; what it raises ends them.
+        Raises ZooKeeperFailed where others change it at each try.
+        """
         limit = self._zk.limit()
-        self._zk.make(self.election_state, limit)
-        self._zk.make(self.control_znode, limit)
-        self._zk.ask("empty the control", limit, self._client.set_async, self.control_znode, b"", -1)
+        for _ in range(ROUNDS):
+            found, _ = self._read_orders(limit)
+            look(found)
+            if self._write_control(found.stamp, b"", limit):
+                return found
+        raise ZooKeeperFailed(f"{self.control_znode} changed at every try to write it; ask again")
 
     def begin(self, kind: str, order: str, node: str) -> str:
         """See that somebody can take over from this node, which leads, and mark a switchover or its maintenance begun, in one

@@ -13,12 +13,14 @@ from supervisor_zkelect.core.control import Control, Life, Order, Pause
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.core.roles import STANDBY
 from supervisor_zkelect.zookeeper import barrier
-from supervisor_zkelect.zookeeper.given import UNDER_WAY, Given, OrderAnswer
-from supervisor_zkelect.zookeeper.giving import note, tell
+from supervisor_zkelect.zookeeper.errors import ElectionError, NotConnected, TimedOut, ZooKeeperFailed
+from supervisor_zkelect.zookeeper.given import UNDER_WAY, Given, OrderAnswer, Unanswered
+from supervisor_zkelect.zookeeper.giving import is_told, look_again, note, tell, tell_dropped
 from supervisor_zkelect.zookeeper.orders import knows_orders
 from supervisor_zkelect.zookeeper.pausing import PauseCalls, ToldBy
 from supervisor_zkelect.zookeeper.permit import Permit
 from supervisor_zkelect.zookeeper.queue import Member
+from supervisor_zkelect.zookeeper.requests import ROUNDS
 
 PAUSE, RESUME, FORCE = "pause", "resume", "resume by force"
 KINDS = (PAUSE, RESUME, FORCE)
@@ -26,6 +28,7 @@ KINDS = (PAUSE, RESUME, FORCE)
 dead; of FORCE, too, and the pause is ended by that word."""
 
 _UNCOVERED = "an ensemble that loses its data loses the barrier as well, and then another node may lead beside it"
+_NOT = "not paused"
 _NOBODY = "paused: nobody leads, and nobody that knows orders is promoted until zkelect resume"
 _TWO = "if its service runs, two will run for as long as it is cut off"
 
@@ -40,10 +43,10 @@ def give(elector: PauseCalls, given: Given, permit: Optional[Permit] = None) -> 
 
 
 def came_of(elector: PauseCalls, given: Given, order: str) -> OrderAnswer:
-    """What became of an order that was written; with the exit status UNDER_WAY while it is not done, and then who is waited for.
-    Raises ElectionError."""
+    """What became of an order that was written; with the exit status UNDER_WAY while it is not done, and then who is waited for,
+    in its text and as "awaited". Raises ElectionError."""
     found = elector.read_control()
-    answer = _came_of_pause(elector, found, order) if given.kind == PAUSE else _came_of_resume(elector, found)
+    answer = (_came_of_pause if given.kind == PAUSE else _came_of_resume)(elector, found, order)
     if answer.exit != UNDER_WAY:
         # What ends one first counts; who waits for it writes that, as nobody else knows which order it came of.
         tell(elector, Outcome(order, answer.ok, answer.text))
@@ -56,24 +59,40 @@ def came_of(elector: PauseCalls, given: Given, order: str) -> OrderAnswer:
 def _pause(elector: PauseCalls, given: Given, permit: Permit) -> OrderAnswer:
     shown, order = elector.server_time(), given.id or os.urandom(16).hex()
     lasts = None if given.seconds is None else round(1000 * given.seconds)
-    wanted, refused, leads = Pause(Order(order, given.by, given.reason, shown), lasts), "", False
+    wanted, before, refused, leads = Pause(Order(order, given.by, given.reason, shown), lasts), Control(), "", False
+    if is_told(elector, order):
+        return OrderAnswer(True, 0, "", order)
 
     def change(found: Control) -> Optional[control.Change]:
-        nonlocal refused, leads
-        members = elector.members()
-        stands, leads = [one.order.id for one in (found.asked, found.paused) if one is not None], _leads(elector, members)
-        refused = "" if order in stands else _no_pause(found, given, members, leads)
-        if refused or order in stands:
+        nonlocal before, refused, leads
+        before, members = found, elector.members()
+        stands, leads = _with_id(found, order) is not None, _leads(elector, members)
+        refused = "" if stands else _no_pause(found, given, members, leads, shown)
+        if refused or stands:
             return None
         permit.use()
         return pauses.ask(wanted) if leads else pauses.force(wanted)
 
-    elector.amend_control(change)
+    try:
+        elector.amend_control(change)
+    except (NotConnected, TimedOut) as error:
+        if not permit.sent:
+            raise
+        found, told = look_again(elector, error, lambda: (elector.read_control(), is_told(elector, order)))
+        if told:
+            return OrderAnswer(True, 0, "", order, warning=note(elector, given, wanted.order, None))
+        if _with_id(found, order) is None:
+            return OrderAnswer(False, 1, f"the order does not stand: it was not written, or has ended since ({error})")
     if refused:
         return OrderAnswer(False, 1, refused)
-    # Whoever has claimed just before it was written leads, and consents. Whoever claims later sees the control changed.
-    forced = "" if leads or _leads(elector, elector.members()) else _NOBODY
+    tell_dropped(elector, before, shown)
+    forced = "" if leads or _may_lead(elector) else _NOBODY
     return OrderAnswer(True, 0, forced, "" if forced else order, warning=note(elector, given, wanted.order, None, forced))
+
+
+def _with_id(found: Control, order: str) -> Optional[Pause]:
+    """The pause that was ordered so, as it stands or is asked for; None where there is none."""
+    return next((one for one in (found.paused, found.asked) if one is not None and one.order.id == order), None)
 
 
 def _leads(elector: PauseCalls, members: List[Member]) -> bool:
@@ -82,13 +101,23 @@ def _leads(elector: PauseCalls, members: List[Member]) -> bool:
     return bool(members) and holder is not None and holder.token == members[0].token
 
 
-def _no_pause(found: Control, given: Given, members: List[Member], leads: bool) -> str:
-    """Why it is not paused; "" where nothing speaks against it. leads: whether somebody does."""
+def _may_lead(elector: PauseCalls) -> bool:
+    """Whether somebody leads who has claimed just before a forced pause was written, and consents. Whoever claims later sees the
+    control changed. Where that cannot be read, whoever waits for the pause looks again."""
+    try:
+        return _leads(elector, elector.members())
+    except ElectionError:
+        return True
+
+
+def _no_pause(found: Control, given: Given, members: List[Member], leads: bool, shown: int) -> str:
+    """Why it is not paused; "" where nothing speaks against it. leads: whether somebody does. shown: what ZooKeeper's clock
+    shows."""
     if found.trouble:
         return found.trouble
     if found.paused is not None:
         return f"it is {found.paused.told()} already; zkelect resume ends that"
-    if found.asked is not None:
+    if pauses.asked_in_time(found, shown) is not None:
         return "a pause is asked for already; zkelect resume takes that back"
     if found.switchover is not None:
         return "a switchover is ordered; wait until it is done, or take it back with zkelect switchover --cancel"
@@ -109,18 +138,23 @@ def _came_of_pause(elector: PauseCalls, found: Control, order: str) -> OrderAnsw
     forced = pause is not None and pause.order.id == order and not pause.token
     if forced and not _leads(elector, elector.members()):
         return OrderAnswer(True, 0, _NOBODY)
-    if forced or found.asked is not None and found.asked.order.id == order:
-        holder = elector.holder()
-        who = holder.node if holder is not None and holder.node else "nobody leads, so nobody"
-        return OrderAnswer(False, UNDER_WAY, f"under way: {who} has not consented yet; do not touch ZooKeeper before that")
+    asked = found.asked is not None and found.asked.order.id == order
+    if asked and pauses.asked_in_time(found, elector.server_time()) is None:
+        return OrderAnswer(False, 1, f"{_NOT}: {pauses.TOO_LATE}; order it again")
+    if forced or asked:
+        holder = elector.holder() if _leads(elector, elector.members()) else None
+        leader = holder.node if holder is not None else ""
+        waits = f"{leader} has not consented yet" if leader else "nobody leads, so nobody has consented yet"
+        text = f"under way: {waits}; do not touch ZooKeeper before that"
+        return _under_way(text, f"{leader or 'whoever leads next'} to consent")
     if pause is None or pause.order.id != order:
-        return OrderAnswer(False, 1, f"not paused: the order was taken back, or has ended{_see(found)}")
+        return _not_paused(elector, found, order)
     said = elector.told_by(pause.node)
     if said.entry is None or not said.live or said.entry.paused != order:
-        return OrderAnswer(False, UNDER_WAY, (
+        return _under_way((
             f"under way: {pause.node} has consented, and has not confirmed yet that its guard knows; do not touch ZooKeeper "
             "before that"
-        ))
+        ), f"{pause.node}'s guard to confirm")
     members = elector.members()
     strange = [one for one in members if not one.paused and not knows_orders(one)]
     loose = elector.unbarred([one.name for one in members])
@@ -132,8 +166,18 @@ def _came_of_pause(elector: PauseCalls, found: Control, order: str) -> OrderAnsw
     return OrderAnswer(True, 0, f"paused: {pause.node} runs on whatever becomes of ZooKeeper, until {ends}{named}; {_UNCOVERED}")
 
 
-def _see(found: Control) -> str:
-    return f"; {found.trouble}" if found.trouble else "; see zkelect list"
+def _under_way(text: str, awaited: str) -> OrderAnswer:
+    """awaited: what is waited for, and of whom."""
+    return OrderAnswer(False, UNDER_WAY, text, more={"awaited": awaited})
+
+
+def _not_paused(elector: PauseCalls, found: Control, order: str) -> OrderAnswer:
+    """That a pause does not stand, and why, as far as anybody has told that."""
+    failed = next((one for one in elector.outcomes() if one.id == order and not one.ok), None)
+    if failed is not None:
+        return OrderAnswer(False, 1, failed.text if failed.text.startswith(_NOT) else f"{_NOT}: {failed.text}")
+    see = found.trouble or "see zkelect list"
+    return OrderAnswer(False, 1, f"{_NOT}: the order was taken back, or has ended; {see}")
 
 
 # Resume
@@ -141,10 +185,11 @@ def _see(found: Control) -> str:
 
 def _resume(elector: PauseCalls, given: Given, permit: Permit) -> OrderAnswer:
     order, shown, answer, asked = given.id or os.urandom(16).hex(), elector.server_time(), OrderAnswer(False, 1, ""), ""
+    standing: Optional[Pause] = None
 
     def change(found: Control) -> Optional[control.Change]:
-        nonlocal answer, asked
-        pause, asked = found.paused, ""
+        nonlocal answer, asked, standing
+        pause, asked, standing = found.paused, "", found.paused or found.asked
         wanted: Optional[control.Change] = None
         if found.trouble:
             answer = OrderAnswer(False, 1, found.trouble)
@@ -163,7 +208,19 @@ def _resume(elector: PauseCalls, given: Given, permit: Permit) -> OrderAnswer:
             permit.use()
         return wanted
 
-    elector.amend_control(change)
+    try:
+        elector.amend_control(change)
+    except (NotConnected, TimedOut) as error:
+        if not permit.sent or standing is None:
+            raise
+        found = look_again(elector, error, elector.read_control)
+        still = _with_id(found, standing.order.id)
+        if found.trouble:
+            raise Unanswered(found.trouble) from None
+        if still is not None and not still.resume:
+            return OrderAnswer(False, 1, f"the order was not written: {error}")
+        if still is not None:
+            answer, asked = OrderAnswer(True, 0, "", still.resume), ""
     left = elector.barriers() if answer.text == "it is not paused" else []
     if left:
         node = left[0].node or "its node"
@@ -181,13 +238,16 @@ def _note(elector: PauseCalls, given: Given, shown: int, order: str, came: str) 
     return note(elector, given, Order(order, given.by, given.reason, shown), None, came)
 
 
-def _came_of_resume(elector: PauseCalls, found: Control) -> OrderAnswer:
+def _came_of_resume(elector: PauseCalls, found: Control, order: str) -> OrderAnswer:
     pause = found.paused
+    if pause is not None and pause.token and pause.resume != order:
+        # What was to end has ended, as it keeps the order to until then.
+        return OrderAnswer(True, 0, f"resumed; since then it is {pause.told()}")
     if pause is not None and pause.token:
-        return OrderAnswer(False, UNDER_WAY, (
+        return _under_way((
             f"under way: {pause.node}, who runs by the pause, has not ended it yet; if it is dead and will never: "
             f"zkelect resume --force --node-is-dead {pause.node}"
-        ))
+        ), f"{pause.node} to end the pause")
     if pause is not None:
         return OrderAnswer(False, 1, f"it is {pause.told()} still, and nobody runs by that; order it again")
     if found.trouble:
@@ -220,10 +280,28 @@ def _is_buried(said: ToldBy, left: barrier.Barrier) -> bool:
 
 def _force(elector: PauseCalls, given: Given, permit: Permit) -> OrderAnswer:
     """End a pause on the word that its node is dead."""
-    found = elector.read_control()
-    pause, left = found.paused, elector.barriers()
-    # Where somebody has wiped the control, the barrier still says who has consented.
-    told = pause or (left[0] if left else None)
+    first: Optional[int] = None
+    for _ in range(ROUNDS):
+        found, left = elector.read_control(), elector.barriers()
+        # Where somebody has wiped the control, the barrier still says who has consented.
+        told = found.paused or (left[0] if left else None)
+        token = told.token if told is not None else 0
+        first = token if first is None else first
+        answer = _another_stands(first) if token != first else _try_to_force(elector, given, permit, found, left)
+        if answer is not None:
+            return answer
+    raise ZooKeeperFailed("what stands changed at every try to end the pause by force; ask again")
+
+
+def _another_stands(token: int) -> OrderAnswer:
+    return OrderAnswer(False, 1, f"what stands now is not the pause of token {token} any more; look again")
+
+
+def _try_to_force(
+    elector: PauseCalls, given: Given, permit: Permit, found: Control, left: List[barrier.Barrier]
+) -> Optional[OrderAnswer]:
+    """None where something has changed since it was read, and nothing was done. left: the barriers."""
+    pause, told = found.paused, found.paused or (left[0] if left else None)
     node, token, life = (told.node, told.token, told.life) if told is not None else ("", 0, Life())
     if not token:
         why = found.trouble or ("nobody runs by the pause; zkelect resume is enough" if pause is not None else "it is not paused")
@@ -244,8 +322,23 @@ def _force(elector: PauseCalls, given: Given, permit: Permit) -> OrderAnswer:
         return OrderAnswer(False, 1, f"{facts}; {danger}. If it is dead, say so: zkelect resume --force --node-is-dead {node}")
     shown = elector.server_time()
     permit.use()
-    if not elector.resume_by_force(token):
-        return OrderAnswer(False, 1, f"what stands now is not the pause of token {token} any more; look again")
+    ended = _ended_by_force(elector, token)
+    if ended is None:
+        return None
+    if not ended:
+        return _another_stands(token)
     done = f"resumed by force, on the word that {node} is dead"
     amiss = _note(elector, given, shown, given.id or os.urandom(16).hex(), done)
     return OrderAnswer(True, 0, f"{done}; {facts}; {danger}", warning=amiss)
+
+
+def _ended_by_force(elector: PauseCalls, token: int) -> Optional[bool]:
+    """As `PauseCalls.resume_by_force`. Raises ZooKeeperFailed where the answer was lost, and the consent stands still."""
+    try:
+        return elector.resume_by_force(token)
+    except (NotConnected, TimedOut) as error:
+        found, left = look_again(elector, error, lambda: (elector.read_control(), elector.barriers()))
+        stands = [found.paused.token if found.paused is not None else 0, *(one.token for one in left)]
+        if token in stands:
+            raise ZooKeeperFailed(str(error)) from None
+        return True

@@ -10,6 +10,7 @@ from typing import List, NamedTuple, Optional, Sequence
 
 from supervisor_zkelect.core import control, nodes, pauses, places, untrusted
 from supervisor_zkelect.core.control import Control, Life, Pause
+from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments, barrier, strangers
 from supervisor_zkelect.zookeeper.desk import DeskCalls
@@ -73,7 +74,7 @@ class PauseCalls(DeskCalls):
         raise ZooKeeperFailed("the control changed at every try to consent to the pause; ask again")
 
     def _to_consent(self, found: Control, order: str, token: int) -> Pause:
-        """The pause that this term consents to. Raises NotPaused."""
+        """The pause that this term consents to. Raises NotPaused; one that comes too late is taken out."""
         if found.trouble:
             raise NotPaused(found.trouble)
         pause, switchover = pauses.wanted(found, order, token), found.switchover
@@ -87,8 +88,10 @@ class PauseCalls(DeskCalls):
         if pause.token and over:
             # It was written before, and this would begin its time anew.
             raise PauseOver("its time is over")
-        if found.paused is None and self.server_time() > pause.order.at + control.LATE:
-            raise NotPaused("it was ordered more than ten minutes ago; order it again")
+        if found.paused is None and pauses.asked_in_time(found, self.server_time()) is None:
+            # Where nobody writes the control, it would be asked for ever.
+            self.tell_outcome(Outcome(order, False, pauses.TOO_LATE))
+            raise NotPaused(pauses.TOO_LATE)
         return pause
 
     def resume(self) -> None:
@@ -158,9 +161,10 @@ class PauseCalls(DeskCalls):
         operations: List[Operation] = [("set_data", (self.control_znode, written, stamp.version), {})]
         return self._check("end the pause", limit, operations + self._without_barrier(found.paused.token, limit))
 
-    def resume_by_force(self, token: int) -> bool:
+    def resume_by_force(self, token: int) -> Optional[bool]:
         """End the pause to which the term with this token has consented, on an operator's word that its node is dead. Whether
-        that consent stood, and no newer one."""
+        that consent stood, and no newer one; None where something has changed since it was read, and nothing was done: look
+        again whether that node is dead."""
         limit = self._zk.limit()
         found, data = self._read_orders(limit)
         operations = self._without_barrier(token, limit)
@@ -171,8 +175,10 @@ class PauseCalls(DeskCalls):
             operations.append(("set_data", (self.control_znode, written, found.stamp.version), {}))
         elif found.trouble:
             raise ZooKeeperFailed(found.trouble)
+        if not operations:
+            return False
         answer = self._zk.transact(self.election_znode, operations)
-        return bool(operations) and bool(self._zk.committed("end the pause by force", limit, answer))
+        return self._zk.committed("end the pause by force", limit, answer) or None
 
     def told_by(self, node: str) -> ToldBy:
         """What a node says of itself, as far as that is known."""

@@ -150,7 +150,7 @@ class PresenceCalls(SteppingCalls):
         notes = {name: "; ".join(filter(None, [ordered.get(name, ""), differs.get(name, "")])) for name in {*ordered, *differs}}
         return Overview(
             nodes.rows(seen, leads, address, notes, stamp), address, orders.trouble,
-            "; ".join(filter(None, [*coming, control_words.told_of_pause(orders)])), seen, ordered, differs,
+            "; ".join(filter(None, [*coming, control_words.told_of_pause(orders, shown)])), seen, ordered, differs,
             stamp, acked[1].mtime if acked is not None else 0,
             control_words.told_of_pause(orders) if orders.paused is not None else "", left_out,
             orders.paused.node if orders.paused is not None else "",

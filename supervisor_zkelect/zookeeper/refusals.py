@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List, Optional
 
-from supervisor_zkelect.core import control, control_words, moments, nodes, ranks, succession
+from supervisor_zkelect.core import control, control_words, moments, nodes, pauses, ranks, succession
 from supervisor_zkelect.core.control import Control
 from supervisor_zkelect.zookeeper.desk import DeskCalls
 from supervisor_zkelect.zookeeper.given import CANCELLED, Given
@@ -38,7 +38,7 @@ def refusal(elector: DeskCalls, found: Control, given: Given, shown: int) -> str
         if ordered is None:
             return f"no {CANCELLED[given.kind]} is ordered"
         return "it has begun, and cannot be taken back; see zkelect list" if ordered.begun else ""
-    paused = found.paused or found.asked
+    paused = found.paused or pauses.asked_in_time(found, shown)
     if paused is not None and given.kind in ("restart", "switchover"):
         return _hands_off(found)
     if given.kind == "restart":

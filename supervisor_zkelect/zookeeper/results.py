@@ -19,6 +19,8 @@ def came_of(elector: PastCalls, given: Given, order: str, term: int) -> Optional
     ElectionError."""
     if given.kind in ("switchover", "restart"):
         answer = _outcome(elector, given, order)
+        if answer is not None and not answer.ok and given.kind == "switchover":
+            return _led_instead(elector, answer, term)
         if answer is not None or stands(elector.read_control(), order):
             return answer
         if given.kind == "restart":
@@ -28,7 +30,10 @@ def came_of(elector: PastCalls, given: Given, order: str, term: int) -> Optional
         return _led(elector, given, order, term)
     there = given.node in [one.node for one in elector.members()]
     if given.kind == "maintenance on":
-        return None if there else OrderAnswer(True, 0, _aside_now(elector, given, order))
+        return _put_aside(elector, given, order) if there else OrderAnswer(True, 0, _aside_now(elector, given, order))
+    newer = elector.read_control().maintenance.get(given.node)
+    if newer is not None and (newer.until is None or newer.stands(elector.server_time())):
+        return OrderAnswer(False, 1, f"{given.node} is {control.maintenance_in_words(newer)} again")
     if not there and not elector.lives(given.node):
         return OrderAnswer(True, 0, f"done; {given.node} does not run just now, and joins when it does")
     if there:
@@ -37,6 +42,19 @@ def came_of(elector: PastCalls, given: Given, order: str, term: int) -> Optional
     if entry is not None and not entry.priority:
         return OrderAnswer(True, 0, f"done; {given.node} does not stand in the queue: {ranks.NEVER}")
     return None
+
+
+def _put_aside(elector: PastCalls, given: Given, order: str) -> Optional[OrderAnswer]:
+    """What became of the maintenance of a node that stands in the queue; None while that is ordered."""
+    found = elector.read_control()
+    standing = found.maintenance.get(given.node)
+    if standing is not None and standing.id == order:
+        over = standing.until is not None and not standing.stands(elector.server_time())
+        return OrderAnswer(False, 1, f"its time was over before {given.node} had left the queue") if over else None
+    if found.trouble:
+        return OrderAnswer(False, 1, found.trouble)
+    gone = f"the order does not stand any more, and {given.node} stands in the queue; see zkelect orders --log"
+    return _outcome(elector, given, order) or OrderAnswer(False, 1, gone)
 
 
 def _aside_now(elector: PastCalls, given: Given, order: str) -> str:
@@ -56,6 +74,26 @@ def _outcome(elector: PastCalls, given: Given, order: str) -> Optional[OrderAnsw
             why = "" if outcome.ok or given.kind != "switchover" else _ended(elector, given)
             return OrderAnswer(outcome.ok, 0 if outcome.ok else 1, outcome.text + why)
     return None
+
+
+def _led_instead(elector: PastCalls, failed: OrderAnswer, term: int) -> Optional[OrderAnswer]:
+    """The answer to who ordered a switchover that has failed, with who leads now; None while nobody is primary."""
+    holder, ack = elector.holder(), elector.read_ack()
+    if holder is not None and holder.token == term:
+        # Nothing was stopped for it.
+        return failed
+    if holder is None or not ack:
+        return None
+    leads = f"{holder.node} leads at {holder.address}"
+    return failed if leads in failed.text else failed._replace(text=f"{failed.text}; {leads}")
+
+
+def nobody_leads(elector: PastCalls, given: Given, order: str) -> Optional[OrderAnswer]:
+    """The answer to who has waited for long enough after his switchover has failed; None where it has not."""
+    failed = _outcome(elector, given, order) if given.kind == "switchover" else None
+    if failed is None or failed.ok:
+        return None
+    return failed._replace(text=f"{failed.text}; nobody is primary yet", more={"awaited": "another node to lead"})
 
 
 def _ended(elector: PastCalls, given: Given) -> str:

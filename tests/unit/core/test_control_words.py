@@ -10,7 +10,7 @@ from supervisor_zkelect.core.control import Control, Order, Pause, Restart, Swit
 #: What ZooKeeper's clock shows, and an order that ends 90 s later.
 NOW = 1_000_000
 DISK = Order("m", "ann@h", "disk", NOW - 5000, NOW + 90_000)
-PLAIN = Order("p")
+PLAIN, ASKED = Order("p"), Order("p", at=NOW)
 
 
 @pytest.mark.parametrize("order, now, words", [
@@ -26,8 +26,8 @@ def test_a_maintenance_and_its_end(order, now, words):
 
 
 @pytest.mark.parametrize("found, words", [
-    (Control(), ""), (Control(asked=Pause(PLAIN)), "a pause is asked for, and not consented to yet"),
-    (Control(asked=Pause(PLAIN, 90_000)), "a pause is asked for for 90 s, and not consented to yet"),
+    (Control(), ""), (Control(asked=Pause(ASKED)), "a pause is asked for, and not consented to yet"),
+    (Control(asked=Pause(ASKED, 90_000)), "a pause is asked for for 90 s, and not consented to yet"),
     (Control(paused=Pause(PLAIN)), "paused, nobody is promoted until zkelect resume"),
     (Control(paused=Pause(DISK, 1500, "a", 7)), "paused by ann@h: disk for 1.5 s, a runs on until zkelect resume"),
     (Control(paused=Pause(PLAIN, node="a", token=7, resume="r")), "paused, a runs on until zkelect resume, which is ordered"),

@@ -63,11 +63,38 @@ def test_what_nobody_could_consent_to_is_dropped_when_it_is_late():
         assert (read(data).asked is not None) == stands
 
 
+@pytest.mark.parametrize("now, stands", [(None, True), (1000, True), (1000 + LATE, True), (1001 + LATE, False)])
+def test_what_is_asked_stands_while_somebody_may_consent_to_it(now, stands):
+    found = read(written(pauses.ask(ASKED)))
+    assert pauses.asked_in_time(found, now) == (ASKED if stands else None)
+    assert pauses.asked_in_time(read(b""), now) is None and pauses.asked_in_time(read(written(pauses.force(ASKED))), now) is None
+
+
+def test_what_came_of_a_pause_that_is_asked_for_takes_it_out():
+    asked, forced = read(written(pauses.ask(ASKED))), read(written(pauses.force(ASKED)))
+    assert json.loads(written(pauses.ask(ASKED), control.ended(asked, "p"))) == {"v": 1}
+    assert control.ended(asked, "q") is None and control.ended(forced, "p") is None, "what stands is ended by resume"
+
+
 def test_fields_of_a_newer_version_are_kept():
     data = json.dumps({"v": 1, "paused": {"id": "p", "colour": "red"}}).encode()
     data = written(pauses.consent(Pause(Order("p")), "a", 7, LIFE), data=data)
     assert json.loads(data)["paused"]["colour"] == "red"
     assert "colour" not in json.loads(written(pauses.consent(Pause(Order("q")), "a", 7, LIFE), data=data))["paused"]
+
+
+@pytest.mark.parametrize("other", [{}, {"id": "q", "size": 7}])
+def test_a_consent_keeps_what_a_newer_version_put_into_what_was_asked(other):
+    data = json.dumps({"v": 1, "pause": {"id": "p", "colour": "red", "lasts": 5}, **({"paused": other} if other else {})}).encode()
+    document = json.loads(written(pauses.consent(Pause(Order("p")), "a", 7, LIFE), data=data))
+    assert document["paused"]["colour"] == "red" and "size" not in document["paused"] and "pause" not in document
+    garbage = json.dumps({"v": 1, "pause": {"id": "q", "colour": "red"}}).encode()
+    assert "colour" not in json.loads(written(pauses.consent(Pause(Order("p")), "a", 7, LIFE), data=garbage))["paused"]
+
+
+def test_what_was_written_of_a_pause_last_counts_before_what_was_asked():
+    data = json.dumps({"v": 1, "pause": {"id": "p", "colour": "red"}, "paused": {"id": "p", "colour": "blue"}}).encode()
+    assert json.loads(written(pauses.consent(Pause(Order("p")), "a", 7, LIFE), data=data))["paused"]["colour"] == "blue"
 
 
 @pytest.mark.parametrize("paused", [

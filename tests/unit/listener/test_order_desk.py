@@ -117,6 +117,15 @@ def test_who_has_waited_for_long_enough_is_told_that_it_is_under_way():
     assert place.answers["t"]["exit"] == UNDER_WAY and "under way" in place.answers["t"]["text"]
 
 
+@pytest.mark.parametrize("more", [{"awaited": "another node to lead"}, {}])
+def test_who_is_told_that_it_failed_is_told_its_term_while_something_is_awaited(more):
+    place = Place()
+    place.order("switchover", to="b", wait=0.0)
+    place.seen(WRITTEN)
+    place.seen(OrderAnswer(False, 1, "b cannot; nobody is primary yet", more=more))
+    assert place.answers["t"].get("term") == (40 if more else None) and place.answers["t"]["exit"] == 1
+
+
 def test_who_puts_a_primary_aside_that_stays_is_told_why():
     orders = messages.ControlSeen("in maintenance", bar_id="m")
     place = Place(State(role=roles.PRIMARY, step="", orders=orders, stays_why="nobody stands by"))

@@ -6,12 +6,15 @@ import stat
 
 import pytest
 
-from supervisor_zkelect.core import history, nodes
+from supervisor_zkelect.core import history, journal, nodes
 from supervisor_zkelect.elector import NotConnected, NotLeader, ProposalGone, TimedOut
 from supervisor_zkelect.listener import election_worker, telling
 from supervisor_zkelect.listener.history_copy import HistoryCopy
+from supervisor_zkelect.zookeeper import following
+from supervisor_zkelect.zookeeper.given import Given
 from tests.unit.core.test_history import long_term
 from tests.unit.listener.parts import Disk
+from tests.unit.zookeeper.cluster import Cluster
 from tests.unit.zookeeper.test_past import STATE, pair, tell, write
 from tests.unit.zookeeper.tree import an_election, elector_of
 
@@ -126,6 +129,30 @@ def test_an_entry_is_written_and_compared_and_the_history_copied(elector, tree, 
     assert event == ("orders", "", "differs from a in tick_time (b, not a)")
     assert nodes.read(tree.znodes[f"{STATE}/nodes/b"][0]).options == {"tick_time": "b"}
     assert asked(telling.answer_history, Away(), {}, copy)["terms"][0]["token"] == 7
+
+
+OFF, RESET = Given("maintenance off", "c", "ann@desk", "mended"), Given("reset", "", "bob@desk")
+
+
+@pytest.mark.parametrize("orders, told", [
+    ([OFF], ["maintenance is taken back by ann@desk: mended"]),
+    # That of another node is ended since, by somebody else.
+    ([OFF, Given("maintenance off", "b", "bob@desk")], ["maintenance is taken back by ann@desk: mended"]),
+    # Its own is over by itself.
+    ([Given("maintenance off", "b", "bob@desk")], []),
+    ([RESET], ["maintenance is taken back by bob@desk"]), ([OFF, RESET], ["maintenance is taken back by bob@desk"]),
+    ([RESET, Given("maintenance off", "b", "x@y")], ["maintenance is taken back by bob@desk"]),
+])
+def test_who_took_a_maintenance_back_is_told_by_the_order_about_this_node(orders, told):
+    cluster = Cluster("a", "b", "c")
+    for given in orders:
+        for node in "bc":
+            following.attempt(cluster.tool(), Given("maintenance on", node, "root@h", force=True))
+        assert following.attempt(cluster.tool(), given).ok
+    one = cluster.nodes["c"]
+    news = [journal.News(5.0, journal.ORDER, "maintenance is taken back", ("maintenance off", "reset"))]
+    assert telling.write_entry(one, "orders", "c", nodes.NodeEntry(), telling.More(news=news)).error == ""
+    assert [event["text"] for event in one.events()["events"]] == told
 
 
 @pytest.mark.parametrize("work, arguments", [(telling.answer_list, ()), (telling.answer_outlook, ("b", {}))], ids=["list", "outlook"])

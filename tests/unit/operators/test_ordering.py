@@ -10,6 +10,7 @@ from kazoo import exceptions
 from kazoo.security import make_acl
 
 from supervisor_zkelect.core.control import Life
+from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.operators import cli, ordering, remote, waiting
 from supervisor_zkelect.operators.interrupts import Interrupts
 from supervisor_zkelect.operators.outcome import DONE, ERROR, INTERRUPTED, UNDER_WAY, UNKNOWN, USAGE, Trouble
@@ -57,6 +58,24 @@ def test_a_switchover_is_given_and_waited_for(world, run):
     status, out, _ = run("orders", "--log", "--json")
     [order] = json.loads(out)["log"]
     assert (order["what"], order["node"], order["reason"]) == ("switchover", "c", "disk") and "@" in order["by"]
+
+
+@pytest.mark.parametrize("comes", [True, False])
+def test_who_leads_instead_is_waited_for_within_the_limit(world, run, comes):
+    """c claims, and cannot."""
+    def switched():
+        one, other, order = world.cluster.nodes["a"], world.cluster.nodes["c"], world.cluster.control()["switchover"]["id"]
+        one.release(successor=one.begin("switchover", order, "a"))
+        other.try_be_leader()
+        other.claim("c", "c:1")
+        other.tell_outcome(Outcome(order, False, "c was to lead, and cannot: it is sick"))
+        other.release()
+        world.cluster.nodes["b"].create_proposal()
+
+    world.steps = [switched, lambda: None, lambda: None, *[lambda: world.cluster.lead("b")] * comes]
+    status, _, err = run("switchover", "--to", "c", "--wait", "3")
+    leads = "b leads at b:1" if comes else "nobody is primary yet"
+    assert (status, err, world.steps) == (ERROR, f"zkelect: c was to lead, and cannot: it is sick; {leads}\n", [])
 
 
 def test_what_is_taken_back_is_not_only_looked_at(world, run):

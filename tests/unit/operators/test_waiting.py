@@ -82,6 +82,15 @@ def test_a_terminal_is_told_what_is_under_way_when_the_waiting_ends(clock):
     assert [asked[-1] for asked in way.asked] == [1.0, 1.0, 0.5] and screen.getvalue().endswith("\r\x1b[K")
 
 
+def test_who_is_told_that_it_failed_waits_for_whoever_leads_instead(clock):
+    failed = under_way("another node to lead", exit=1, text="c cannot; nobody is primary yet")
+    instead = {"ok": False, "exit": 1, "text": "c cannot; b leads", "id": "s"}
+    screen = Screen()
+    assert waiting.follow(Way(clock, failed, instead), 60.0, Progress(screen)) == instead
+    assert "waiting for another node to lead, 1 s" in screen.getvalue()
+    assert waiting.follow(Way(clock, failed, failed), 2.0, Progress(Screen())) == failed, "the time is over"
+
+
 @pytest.mark.parametrize("answer", [{"ok": False, "exit": 4, "text": "x"}, {**under_way(), "term": None}, DONE])
 def test_what_is_not_under_way_is_asked_no_more(clock, answer):
     way = Way(clock, answer)

@@ -122,6 +122,9 @@ class Transaction:
         self._operations.append((self._client.ensemble.delete, (path, version)))
 
     def commit_async(self):
+        if "commit" in self._client.unsent:
+            self._client.unsent.remove("commit")
+            return Answer(error=errors.ConnectionLoss())
         answer = self._committed()
         if "commit" in self._client.lose:
             self._client.lose.remove("commit")

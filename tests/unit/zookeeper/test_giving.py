@@ -128,6 +128,80 @@ def test_an_order_whose_answer_was_lost_and_that_is_done_is_not_given_again(thre
     assert results.came_of(tool, Given("switchover", "b"), "s", answer.term).ok
 
 
+def lost(cluster, given, meanwhile=lambda: None, unsent=False):
+    """The answer to an order whose writing is not answered. meanwhile: what happens until there is a connection again."""
+    tool = cluster.tool()
+    tool.prepare()
+    setattr(cluster.client, "unsent" if unsent else "lose", ["set"])
+    tool.reconnect = meanwhile
+    return following.attempt(tool, given)
+
+
+def logged(cluster):
+    return {one.order.id: (one.order.what, one.outcome.text if one.outcome else None) for one in cluster.tool().order_log()}
+
+
+@pytest.mark.parametrize("kind, node, came", [
+    ("switchover", "c", None), ("maintenance on", "b", None), ("restart", "", None),
+])
+def test_an_order_whose_answer_was_lost_stands_in_the_log(three, kind, node, came):
+    assert lost(three, Given(kind, node, "root@h", id="s")).id == "s"
+    assert logged(three) == {"s": (kind, came)}
+    assert not lost(three, Given("maintenance on", "c", "root@h", id="t"), unsent=True).ok and "t" not in logged(three)
+
+
+def test_one_that_is_told_of_when_it_is_looked_up_stands_in_the_log_as_well(three):
+    answer = lost(three, Given("switchover", "c", "root@h", id="s"), lambda: give(three, "cancel", id="x"))
+    assert answer.id == "s" and logged(three)["s"] == ("switchover", "it was taken back by root@h")
+    assert three.tool().order_log()[-1].order.by == "root@h"
+
+
+@pytest.mark.parametrize("kind, node", [("switchover", "c"), ("restart", "")])
+def test_one_for_later_whose_answer_was_lost_is_not_waited_for(three, kind, node):
+    answer = lost(three, Given(kind, node, "root@h", id="s", due=NOON + HOUR))
+    assert (answer.exit, answer.id) == (0, "") and answer.text.startswith("ordered for ") and f"{kind} --cancel" in answer.text
+    assert kind in three.control() and logged(three) == {"s": (kind, None)}
+    again = following.attempt(three.tool(), Given(kind, node, "root@h", id="s", due=NOON + HOUR))
+    assert again[:4] == answer[:4]
+
+
+def test_what_a_maintenance_replaces_is_told_though_its_answer_was_lost(three):
+    give(three, "maintenance on", "b", reason="disk", id="1")
+    answer = lost(three, Given("maintenance on", "b", "x@y", "fan", id="2"))
+    assert answer.checked == ("this replaces what stood before: in maintenance by root@h: disk",)
+    assert logged(three) == {"1": ("maintenance on", "it was replaced by x@y"), "2": ("maintenance on", None)}
+
+
+def test_a_maintenance_that_is_written_is_waited_for_whatever_is_lost_after_that(three):
+    tool = three.tool()
+    tool.prepare()
+    three.client.meddle = lambda path: path == CONTROL and setattr(three.client, "lose", ["children"])
+    assert following.attempt(tool, Given("maintenance on", "b", id="1")).id == "1" and not three.client.lose
+
+
+@pytest.mark.parametrize("kind, other, node", [
+    ("cancel", "switchover", "c"), ("cancel restart", "restart", ""), ("maintenance off", "maintenance on", "b"),
+])
+def test_what_is_taken_back_is_told_of_though_the_answer_was_lost(three, kind, other, node):
+    give(three, other, node, id="1")
+    given = Given(kind, node if other == "maintenance on" else "", "x@y", id="2")
+    answer = lost(three, given, unsent=True)
+    assert answer.exit == 1 and "not" in answer.text and logged(three) == {"1": (other, None)}
+    assert lost(three, given).ok and logged(three)["1"] == (other, "it was taken back by x@y") and logged(three)["2"][0] == kind
+
+
+def test_a_switchover_that_is_done_when_its_end_is_looked_up_was_not_taken_back(three):
+    give(three, "switchover", "b", id="1")
+    answer = lost(three, Given("cancel", "", "x@y", id="2"), lambda: three.switch("a", "b"), unsent=True)
+    assert (answer.exit, answer.text) == (0, "no switchover is ordered any more") and logged(three)["1"] == ("switchover", None)
+
+
+def test_another_switchover_than_the_one_that_was_taken_back_may_stand(three):
+    give(three, "switchover", "b", id="1")
+    answer = lost(three, Given("cancel", "", "x@y", id="2"), lambda: give(three, "switchover", "c", id="3"))
+    assert answer.ok and three.control()["switchover"]["id"] == "3" and logged(three)["1"][1] == "it was taken back by x@y"
+
+
 def test_what_cannot_be_looked_up_is_unknown(three):
     tool = three.tool()
 
@@ -457,7 +531,7 @@ def test_a_restart_whose_answer_was_lost_is_looked_up(three):
     assert following.attempt(tool, Given("restart", id="r")).id == "r" and three.control()["restart"]["id"] == "r"
     tool = three.tool()
     three.client.lose, tool.reconnect = ["set"], lambda: None
-    assert following.attempt(tool, Given("cancel restart", id="x")).text == "no restart is ordered any more"
+    assert following.attempt(tool, Given("cancel restart", id="x")).text == "the restart is taken back"
 
 
 def test_a_maintenance_that_was_changed_is_as_before_when_the_change_is_taken_back(three):

@@ -10,6 +10,7 @@ from supervisor_zkelect.elector import ElectionError, NotBegun
 from supervisor_zkelect.zookeeper import following, orders, precheck, results
 from supervisor_zkelect.zookeeper.given import Given
 from supervisor_zkelect.zookeeper.orders import NotAsked
+from supervisor_zkelect.zookeeper.permit import Permit
 from tests.unit.zookeeper.cluster import CONTROL, ROOT, STATE, Cluster
 from tests.unit.zookeeper.memory import NOON
 
@@ -66,6 +67,52 @@ def test_a_maintenance_that_is_ended_has_its_outcome(three, done, told):
         three.tool().tell_outcome(Outcome("1", True, "c left the queue"))
     assert give(three, "maintenance off", "c", id="2").ok
     assert log(three) == {"1": ("maintenance on", told), "2": ("maintenance off", "it was taken out of maintenance")}
+
+
+ON, OFF = Given("maintenance on", "b", "ann@desk", id="on"), Given("maintenance off", "b", "ann@desk", id="off")
+
+
+@pytest.mark.parametrize("kind, more, told", [
+    ("maintenance off", {}, "it was taken back by bob@h"), ("reset", {}, "all orders were taken back by bob@h"),
+    ("maintenance on", {"force": True}, "it was replaced by bob@h"),
+])
+def test_who_waits_for_a_maintenance_is_told_that_somebody_took_it_back(three, kind, more, told):
+    """Its node stands in the queue still, as it could not hand over."""
+    following.attempt(three.tool(), ON)
+    assert results.came_of(three.tool(), ON, "on", 0) is None
+    assert give(three, kind, "" if kind == "reset" else "b", "bob@h", **more).ok
+    assert results.came_of(three.tool(), ON, "on", 0)[:3] == (False, 1, told)
+    assert following.came_of(three.tool(), ON, "on", 0).exit == 1
+
+
+def test_who_waits_for_a_maintenance_is_told_that_its_time_is_over(three):
+    given = ON._replace(seconds=60.0)
+    following.attempt(three.tool(), given)
+    tool = three.tool()
+    tool.server_time = lambda: NOON + 59_000
+    assert results.came_of(tool, given, "on", 0) is None
+    tool.server_time = lambda: NOON + 61_000
+    assert results.came_of(tool, given, "on", 0)[:3] == (False, 1, "its time was over before b had left the queue")
+    # Whoever writes the control next takes it out.
+    three.ensemble.set(CONTROL, b"")
+    gone = results.came_of(tool, given, "on", 0)
+    assert gone.exit == 1 and gone.text.startswith("the order does not stand any more, and b stands in the queue")
+
+
+def test_where_the_control_cannot_be_read_who_waits_for_a_maintenance_is_told_so(three):
+    following.attempt(three.tool(), ON)
+    three.ensemble.set(CONTROL, b"garbage")
+    assert results.came_of(three.tool(), ON, "on", 0).text.endswith("makes it anew")
+
+
+@pytest.mark.parametrize("stands_in_queue", [True, False])
+def test_who_waits_for_the_end_of_a_maintenance_is_told_that_another_one_stands(three, stands_in_queue):
+    following.attempt(three.tool(), ON)
+    following.attempt(three.tool(), OFF)
+    assert give(three, "maintenance on", "b", "bob@h", reason="fan").ok
+    if not stands_in_queue:
+        three.nodes["b"].withdraw()
+    assert results.came_of(three.tool(), OFF, "off", 0)[:3] == (False, 1, "b is in maintenance by bob@h: fan again")
 
 
 # Until when
@@ -167,6 +214,53 @@ def test_a_reset_of_what_cannot_be_read_says_so(three, data):
     assert give(three, "reset").text.startswith("took back garbage") and three.ensemble.znodes[CONTROL].data == b""
 
 
+@pytest.mark.parametrize("kind, node, told", [
+    ("maintenance on", "b", "maintenance of b, maintenance of c"), ("switchover", "b", "maintenance of c, a switchover to b"),
+    ("maintenance off", "c", "nothing"),
+])
+def test_a_reset_tells_of_what_is_ordered_while_it_is_given(three, kind, node, told):
+    """Nothing is wiped that was not told."""
+    give(three, "maintenance on", "c", id="1")
+    tool, client = three.tool(), three.client
+    others = [lambda: give(three, kind, node, "x@y", id="2")]
+    client.meddle = lambda path: others.pop()() if path == CONTROL and others else None
+    answer = following.attempt(tool, Given("reset", "", "root@vm", id="r"))
+    assert answer.ok and answer.text == f"took back {told}; nothing is ordered any more" and three.ensemble.znodes[CONTROL].data == b""
+    assert log(three)["r"] == ("reset", f"took back {told}")
+    if kind != "maintenance off":
+        assert log(three)["2"] == (kind, "all orders were taken back by root@vm")
+
+
+def test_a_reset_that_others_disturb_at_each_try_says_so_and_one_that_is_withdrawn_ends(three):
+    give(three, "maintenance on", "c", id="1")
+    tool, other, permit = three.tool(), three.nodes["a"], Permit()
+    three.client.meddle = lambda path: path == CONTROL and three.ensemble.set(CONTROL, three.ensemble.znodes[CONTROL].data)
+    answer = following.attempt(tool, Given("reset"))
+    assert answer.exit == 1 and "changed at every try" in answer.text and other.read_control().maintenance
+    three.client.meddle = lambda path: path == CONTROL and permit.withdraw() or three.ensemble.set(path, three.ensemble.znodes[path].data)
+    assert following.attempt(tool, Given("reset"), permit).exit == 4 and other.read_control().maintenance
+
+
+@pytest.mark.parametrize("unsent", [False, True])
+def test_a_reset_whose_answer_was_lost_is_looked_up(three, unsent):
+    give(three, "maintenance on", "c", id="1")
+    tool = three.tool()
+    setattr(three.client, "unsent" if unsent else "lose", ["set"])
+    tool.reconnect = lambda: None
+    answer = following.attempt(tool, Given("reset", "", "root@vm", id="r"))
+    assert answer.ok is not unsent and (three.ensemble.znodes[CONTROL].data == b"") is not unsent
+    assert log(three).get("r") == (None if unsent else ("reset", "took back maintenance of c"))
+
+
+def test_a_reset_where_there_is_no_control_takes_back_nothing():
+    cluster = Cluster()
+    tool = cluster.tool()
+    tool.prepare()
+    del cluster.ensemble.znodes[CONTROL]
+    tool.prepare = lambda: None
+    assert following.attempt(tool, Given("reset")).text == "took back nothing; nothing is ordered any more"
+
+
 # Nodes that are gone, or that nobody knows
 
 
@@ -192,6 +286,38 @@ def test_who_ordered_a_switchover_to_a_node_that_died_is_told_why(three):
     three.lead("c")
     answer = results.came_of(three.tool(), Given("switchover", "b"), "s", 0)
     assert answer.exit == 1 and answer.text == "c leads at c:1, and not b; b's session ended meanwhile"
+
+
+def fails(cluster, order):
+    """c, which was to lead, has claimed, and its service does not get healthy."""
+    one, other = cluster.nodes["a"], cluster.nodes["c"]
+    one.release(successor=one.begin("switchover", order, "a"))
+    assert other.try_be_leader()
+    other.claim("c", "c:1")
+    other.tell_outcome(Outcome(order, False, "c was to lead, and cannot: it is sick", "c", "c:1"))
+
+
+def test_who_ordered_a_switchover_to_a_node_that_failed_is_told_who_leads_instead(three):
+    given = Given("switchover", "c", id="s")
+    term = following.attempt(three.tool(), given).term
+    fails(three, "s")
+    tool = three.tool()
+    assert following.came_of(tool, given, "s", term) is None, "c stops"
+    enough = following.waited_enough(tool, given, "s")
+    assert enough[:3] == (False, 1, "c was to lead, and cannot: it is sick; nobody is primary yet")
+    assert enough.more["awaited"] == "another node to lead"
+    three.nodes["c"].release()
+    three.nodes["b"].create_proposal()
+    assert following.came_of(tool, given, "s", term) is None
+    three.lead("b")
+    told = (False, 1, "c was to lead, and cannot: it is sick; b leads at b:1")
+    assert following.came_of(tool, given, "s", term)[:3] == told
+
+
+def test_a_switchover_that_was_dropped_says_nothing_of_who_leads_on(three):
+    term = following.attempt(three.tool(), Given("switchover", "c", id="s")).term
+    three.nodes["a"].tell_outcome(Outcome("s", False, "not switched over: c is not fit to lead", "a", "a:1"))
+    assert following.came_of(three.tool(), Given("switchover", "c"), "s", term).text == "not switched over: c is not fit to lead"
 
 
 def test_a_switchover_away_from_a_node_that_leads_again_is_no_success(three):
