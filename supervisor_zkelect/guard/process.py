@@ -160,6 +160,8 @@ class GuardProgram:
         self.upkeep = upkeep.Upkeep(
             self.folder, mine.lock, self.kept_log.descriptor, book, key, self.open_door, self.members.write_again
         )
+        opened.callback(self.upkeep.close)
+        self.upkeep.begin()
         # The threads that kill come first, where there are few to be had.
         self.manager.start()
         self.moves = QuickMoves(self.cgroups is not None)

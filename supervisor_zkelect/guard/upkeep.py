@@ -57,11 +57,15 @@ class HeldFile:
         except FileNotFoundError:
             # Not over what a listener has written meanwhile.
             return alone and self._fd >= 0 and self._put_back(path, self._read(), os.link)
-        if self._fd >= 0:
-            os.close(self._fd)
+        self.close()
         self._fd = fresh
         self._remember()
         return False
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
     def _remember(self) -> None:
         status = os.fstat(self._fd)
@@ -89,7 +93,7 @@ class Upkeep:
 
     lock, log: descriptors of the guard's lock and of its log. book: the record. key: what secrets of programs follow from
     (`registration.Key`). open_door: makes the socket anew, in the folder with the path that it is given. write_again: has what
-    threads of this guard keep there written again. Raises OSError.
+    threads of this guard keep there written again.
     """
 
     def __init__(
@@ -101,9 +105,6 @@ class Upkeep:
         self._book, self._key = book, key
         self._open_door, self._write_again = open_door, write_again
         self._held: Dict[str, HeldFile] = {name: HeldFile() for name in (record.SESSION, record.CONFIGURATION, sessions.FILE)}
-        for name, held in self._held.items():
-            # What the guard has written by now may be gone before its first look.
-            held.look(os.path.join(folder, name), False)
         self._looked_at = now()
         self._complained_at = -REPEAT
         self.door_is: Optional[os.stat_result] = None
@@ -112,6 +113,15 @@ class Upkeep:
         """How often something was put back."""
         self.taken = False
         """Whether the last look has found the folder in other hands."""
+
+    def begin(self) -> None:
+        """Remember what is there before the first look, by which it may be gone. Raises OSError."""
+        for name, held in self._held.items():
+            held.look(os.path.join(self._folder, name), False)
+
+    def close(self) -> None:
+        for held in self._held.values():
+            held.close()
 
     def due(self) -> bool:
         return now() >= self._looked_at + PACE

@@ -44,6 +44,7 @@ class Kept:
         self.upkeep = upkeep.Upkeep(
             self.folder, self.lock, log, self.writer, self.key, self.open_door, lambda: self.written_again.append(True)
         )
+        self.upkeep.begin()
         self.look()
 
     def open_door(self, folder):
@@ -123,6 +124,16 @@ def test_the_listener_puts_back_its_session_that_was_cut_short(kept):
     assert saved_session.load(kept.folder) is None
     kept.store.put_back(kept.folder)
     assert saved_session.load(kept.folder) == SESSION
+
+
+def test_what_goes_before_the_first_look_is_put_back(kept):
+    files.replace(kept.path(record.CONFIGURATION), b"y")
+    other = upkeep.Upkeep(kept.folder, kept.lock, -1, kept.writer, kept.key, kept.open_door, list)
+    other.begin()
+    os.unlink(kept.path(record.CONFIGURATION))
+    other.look(True, -1)
+    with open(kept.path(record.CONFIGURATION), "rb") as file:
+        assert file.read() == b"y"
 
 
 def test_another_configuration_that_is_kept_is_what_is_put_back(kept):
