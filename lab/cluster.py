@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
@@ -83,9 +84,14 @@ class Cluster(cluster.Cluster):
 
     def told(self, election: str = "orders") -> None:
         """Wait until `supervisorctl role` on every running node says what the services do: clean, to an operator."""
+
+        def says_so(node: Any, name: str) -> bool:
+            # The service may just be moving.
+            return bool(node.ctl("role", election).returncode == (PRIMARY if self.pid(name, election) else NOT_PRIMARY))
+
         for name, node in self.nodes.items():
             if node.running:
-                self.role(name, PRIMARY if self.pid(name, election) else NOT_PRIMARY, election)
+                self.until(partial(says_so, node, name), f"role on {name} to say what its service does")
 
     def journal(self, election: str = "orders") -> Path:
         """Where the services of the election write their lives, in a file named for their group as in the samples."""

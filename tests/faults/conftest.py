@@ -115,8 +115,8 @@ class Case(Cluster):
         """
         self.judged = True
         try:
-            leader = self.leader()
             self.told()
+            leader = self.leader()
             # The primary last, so that nobody takes over.
             for name in sorted(self.nodes, key=lambda name: name == leader):
                 self.nodes[name].terminate()
