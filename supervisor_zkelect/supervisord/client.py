@@ -31,6 +31,9 @@ MOST_CALLS = 32
 """Calls that one process makes at a time. supervisord answers one after the other, so more would only wait in their
 connections, where their time runs, and not in a queue, where it does not."""
 
+UNIX = "unix://"
+"""What the URL of a unix socket begins with; its path follows."""
+
 #: Bytes of an answer that are taken; a thousand programs have a few MiB.
 LONGEST_HEAD, LONGEST_BODY = 64 << 10, 256 << 20
 
@@ -80,12 +83,14 @@ class Supervisord:
         self.url = url
         self.timeout = timeout
         self._trouble = ""
-        parts = urlsplit(url)
-        if parts.scheme == "unix" and parts.path:
-            # supervisord writes unix://PATH, also for a relative path, whose first part is then the netloc.
-            self._addresses: Sequence[_Address] = [(socket.AF_UNIX, parts.netloc + parts.path)]
-            host = "localhost"
-        elif parts.scheme == "http" and parts.hostname:
+        host = "localhost"
+        if url.startswith(UNIX) and url != UNIX:
+            # supervisord writes the path as it is, also a relative one, and one with a # or ? in it.
+            self._addresses: Sequence[_Address] = [(socket.AF_UNIX, url[len(UNIX):])]
+        else:
+            parts = urlsplit(url)
+            if parts.scheme != "http" or not parts.hostname:
+                raise ValueError(f"supervisord's url is unix:///path or http://host:port, not {url!r}")
             host = parts.netloc.rpartition("@")[2]
             try:
                 found = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
@@ -93,8 +98,6 @@ class Supervisord:
             except OSError as error:
                 self._addresses = []
                 self._trouble = f"cannot resolve {parts.hostname}: {error.strerror or error}"
-        else:
-            raise ValueError(f"supervisord's url is unix:///path or http://host:port, not {url!r}")
         self._headers = (
             f"POST /RPC2 HTTP/1.1\r\nHost: {host}\r\nContent-Type: text/xml\r\nAccept: text/xml\r\n"
             "User-Agent: supervisor-zkelect\r\nConnection: close\r\n"

@@ -1,4 +1,4 @@
-"""Which address of supervisord a call takes, where its name has several."""
+"""Which address of supervisord a call takes: that of a socket's path, and of a host name that has several."""
 
 import contextlib
 import socket
@@ -14,11 +14,11 @@ ANSWER = b"<?xml version='1.0'?><methodResponse><params><param><value><int>7</in
 
 
 @contextlib.contextmanager
-def answering(host):
-    """A supervisord in so far as each call is answered with 7; yields (address, list of calls)."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def answering(place):
+    """A supervisord in so far as each call is answered with 7; yields (address, list of calls). place: a host, or a path."""
+    family = socket.AF_UNIX if "/" in place else socket.AF_INET6 if ":" in place else socket.AF_INET
     with socket.socket(family) as door:
-        door.bind((host, 0))
+        door.bind(place if family == socket.AF_UNIX else (place, 0))
         door.listen(8)
         calls = []
 
@@ -40,6 +40,17 @@ def answering(host):
         finally:
             door.shutdown(socket.SHUT_RDWR)
             thread.join()
+
+
+@pytest.mark.parametrize("name", ["app#1", "what?", "100%", "a%23b", "two words", "[1]", "a;b", "app#1?b", "user@host:80"])
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_socket_may_have_any_path(name, relative, tmp_path, monkeypatch):
+    """supervisord writes unix:// and the path as it is, also for a relative one, as supervisorctl takes it."""
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    path = f"{name}/s.sock" if relative else str(tmp_path / name / "s.sock")
+    with answering(path):
+        assert Supervisord(f"unix://{path}").call("supervisor.getPID") == 7
 
 
 @pytest.fixture
