@@ -11,7 +11,6 @@ from typing import AbstractSet, Any, Callable, Dict, Iterator, List, Mapping, Na
 
 from kazoo import exceptions as kazoo_errors
 
-from supervisor_zkelect.checks import resolve
 from supervisor_zkelect.checks.command import Exec
 from supervisor_zkelect.config import diff, load
 from supervisor_zkelect.config.findings import Findings
@@ -24,7 +23,7 @@ from supervisor_zkelect.diagnosis import addresses, commands, exposure, inspecti
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.supervisord import exits
 from supervisor_zkelect.supervisord.client import SupervisordError
-from supervisor_zkelect.system import accounts
+from supervisor_zkelect.system import accounts, resolve
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import admission
 
