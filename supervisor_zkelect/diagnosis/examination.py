@@ -161,18 +161,39 @@ def of_programs(settings: Settings, seen: ProgramsSeen, granted: Optional[float]
     found.add(check_groups(settings, seen.infos, seen.uid, seen.supervisord_uid, seen.own_group, granted))
     found.add(check_processes(settings, seen.processes, seen.ends))
     found.add(of_installation(settings, seen))
-    if seen.pid is not None:
-        found.notes += exposure.of_processes(settings, seen.pid, seen.processes)
-        found.problems += command_problems(settings, commands.Runner(seen.uid, seen.path))
-        found.add(of_network(settings, seen))
+    if seen.pid is None:
+        found.problems += command_problems(settings, commands.Runner(os.geteuid(), None))
+        found.notes.append(_UNSEEN)
+        return found
+    found.notes += exposure.of_processes(settings, seen.pid, seen.processes)
+    found.problems += command_problems(settings, commands.Runner(seen.uid, seen.path))
+    found.add(of_network(settings, seen))
     return found
+
+
+_UNSEEN = (
+    "supervisord is on another machine, or its process cannot be seen here, so the commands and environments of its programs, "
+    "the addresses and the ports were not looked at; run zkelect check -c FILE where supervisord runs"
+)
+
+
+def is_here(host: str) -> bool:
+    """Whether an IP address or a name is this machine's, as far as that can be told."""
+    try:
+        ips = resolve.addresses_of(host, NAME_TIME)
+        # Most are loopback ones, for which nobody need be asked.
+        mine: AbstractSet[str] = set() if any(addresses.is_own(ip, set()) for ip in ips) else ports.network(()).own
+        return any(addresses.is_own(ip, mine) for ip in ips)
+    except (OSError, ValueError):
+        return False
 
 
 def of_installation(settings: Settings, seen: ProgramsSeen) -> Findings:
     """Commands that supervisord does not find, logs that it deletes, and a supervisord of another Python than this one."""
-    if seen.pid is None:
-        return Findings()
     groups = [election.group for election in settings.elections]
+    if seen.pid is None:
+        # The logs alone, which supervisord itself tells.
+        return Findings(notes=installation.notes(settings.file, seen.infos, groups, None))
     path = installation.path_of(exposure.environment(seen.pid))
     words = os.fsdecode(proc.cmdline(seen.pid, LONGEST_COMMAND)).split("\0")
     return Findings(

@@ -183,10 +183,12 @@ def _is_same(used: Any, path: str) -> bool:
 
 
 def _uid_of(pid: int, url: str) -> Optional[int]:
-    """The user id of the supervisord at `url`, None when it runs on another host."""
+    """The user id of the supervisord at `url`, None when it runs on another host, or cannot be seen."""
     from urllib.parse import urlsplit
 
-    if not url.startswith("unix:") and urlsplit(url).hostname not in ("localhost", "127.0.0.1", "::1"):
+    from supervisor_zkelect.diagnosis import examination
+
+    if not url.startswith("unix:") and not examination.is_here(urlsplit(url).hostname or ""):
         return None
     try:
         return os.stat(f"/proc/{pid}").st_uid
