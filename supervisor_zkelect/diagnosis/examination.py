@@ -19,7 +19,18 @@ from supervisor_zkelect.config.problems import ConfigError, line
 from supervisor_zkelect.config.programs import check_groups, check_processes
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.diagnosis import addresses, commands, exposure, inspection, installation, neighbours, ports, rights
+from supervisor_zkelect.diagnosis import (
+    addresses,
+    commands,
+    exposure,
+    inspection,
+    installation,
+    neighbours,
+    ports,
+    rights,
+    starts,
+)
+from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.supervisord import exits
 from supervisor_zkelect.supervisord.client import SupervisordError
@@ -48,7 +59,7 @@ class ProgramsSeen(NamedTuple):
     by group and name.
     pid: supervisord's, None where it is not on this machine. supervisord_uid: the user it runs as, None where that is not known.
     uid, path: the listener's user and PATH, None for a PATH that is not known. own_group: the listener's group. leading: the
-    elections of which this node is primary.
+    elections of which this node is primary. runtime: the runtime folder, where ZKELECT_RUNTIME_DIR names it.
     """
 
     infos: Sequence[Mapping[str, Any]]
@@ -60,6 +71,7 @@ class ProgramsSeen(NamedTuple):
     path: Optional[str]
     own_group: Optional[str]
     leading: AbstractSet[str] = frozenset()
+    runtime: Optional[str] = None
 
 
 class ExaminingSession(NamedTuple):
@@ -99,7 +111,7 @@ def of_node(node: ExaminedNode) -> Findings:
         try:
             seen = ProgramsSeen(
                 *told(node.call, settings), node.parent, node.supervisord_uid, node.uid, os.environ.get("PATH", os.defpath),
-                node.own_group, node.leading,
+                node.own_group, node.leading, os.environ.get(record.VARIABLE),
             )
             found.add(of_programs(settings, seen, node.session.timeout if node.session else None))
         except SupervisordError as error:
@@ -189,17 +201,23 @@ def is_here(host: str) -> bool:
 
 
 def of_installation(settings: Settings, seen: ProgramsSeen) -> Findings:
-    """Commands that supervisord does not find, logs that it deletes, and a supervisord of another Python than this one."""
+    """Commands that supervisord does not find, or that a program's user may not execute, logs that supervisord deletes, and a
+    supervisord of another Python than this one."""
     groups = [election.group for election in settings.elections]
     if seen.pid is None:
         # The logs alone, which supervisord itself tells.
         return Findings(notes=installation.notes(settings.file, seen.infos, groups, None))
     path = installation.path_of(exposure.environment(seen.pid))
     words = os.fsdecode(proc.cmdline(seen.pid, LONGEST_COMMAND)).split("\0")
+    starter = starts.ProgramStarter(seen.pid, seen.supervisord_uid, path, seen.runtime)
     return Findings(
-        problems=installation.problems(settings.file, seen.infos, groups),
+        problems=[
+            *installation.problems(settings.file, seen.infos, groups),
+            *starts.problems(settings.file, seen.infos, groups, starter),
+        ],
         notes=[
             *installation.notes(settings.file, seen.infos, groups, path),
+            *starts.notes(settings.file, seen.infos, groups, starter),
             *filter(None, [installation.other_python(words, sys.prefix)]),
         ],
     )

@@ -7,6 +7,7 @@ import pytest
 from supervisor_zkelect.config.load import from_file
 from supervisor_zkelect.diagnosis import examination, ports
 from supervisor_zkelect.operators import check
+from supervisor_zkelect.processes import proc
 from supervisor_zkelect.system import resolve
 
 FILE = """\
@@ -103,3 +104,18 @@ def test_a_process_that_cannot_be_seen_is_noted_as_well(settings, machine, monke
 
     seen = check._seen(elsewhere, settings, "http://127.0.0.1:9001")
     assert seen.pid is None and any("not looked at" in line for line in examination.of_programs(settings, seen).notes)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
+def test_starts_that_would_all_be_refused_are_problems(settings, monkeypatch, tmp_path):
+    """The command, or the runtime folder, is closed to the user of a program."""
+    app, closed = tmp_path / "app", tmp_path / "closed"
+    app.write_text("#!/bin/sh\n")
+    app.chmod(0o700)
+    closed.mkdir(mode=0o700)
+    monkeypatch.setattr(proc, "environ", lambda pid: {"ZKELECT_RUNTIME_DIR": f"{closed}/zk"})
+    monkeypatch.setitem(PROGRAM, "uid", 65534)
+    monkeypatch.setitem(PROGRAM, "command", f"/bin/zkelect run -- {app}")
+    found = examination.of_programs(settings, check._seen(call, settings, "unix:///run/s.sock"))
+    assert any(f"[program:orders] command: {app} cannot be executed by nobody" in line for line in found.problems)
+    assert any("[program:orders] user = nobody: each start is refused" in line and f"{closed}/zk" in line for line in found.problems)
