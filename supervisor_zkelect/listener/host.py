@@ -205,8 +205,11 @@ def last_good(path: str, problems: Iterable[str]) -> Tuple[Settings, kept_config
     """The settings that the last listener of this supervisord used, and why: the file of this path has these problems. Raises
     kept_config.NoCopy.
     """
+    known, url = list(problems), os.environ.get("SUPERVISOR_SERVER_URL")
+    if url is None:
+        raise kept_config.NoCopy("supervisord has not started this listener")
     try:
-        folders = record.find_folders(os.environ["SUPERVISOR_SERVER_URL"], os.stat(f"/proc/{os.getppid()}").st_uid)
-    except (KeyError, OSError, record.RecordError) as error:
+        folders = record.find_folders(url, os.stat(f"/proc/{os.getppid()}").st_uid)
+    except (OSError, record.RecordError) as error:
         raise kept_config.NoCopy(str(error)) from None
-    return kept_config.fall_back(folders[0], problems, clock.now(), path)
+    return kept_config.of_first(folders, lambda folder: kept_config.fall_back(folder, known, clock.now(), path))

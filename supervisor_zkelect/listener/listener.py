@@ -311,7 +311,8 @@ def main(path: str) -> int:
             print(problem, file=sys.stderr)
         try:
             settings, trouble = last_good(path, error.problems)
-        except kept_config.NoCopy:
+        except kept_config.NoCopy as error:
+            print(f"there is no earlier configuration to go on with: {error}", file=sys.stderr)
             return 2
         log.error("%s: %s", path, trouble)
     if "SUPERVISOR_ENABLED" not in os.environ:
