@@ -16,11 +16,12 @@ import asyncio
 import logging
 import math
 import threading
-from typing import Any, AsyncIterator, Callable, Iterator, Optional, Sequence, Set, Union
+from typing import AsyncIterator, Callable, Iterator, Optional, Sequence, Set, Union
 
 from supervisor_zkelect.core.sighting import Known
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments, connect
+from supervisor_zkelect.zookeeper import tls as tls_options
 from supervisor_zkelect.zookeeper.discovery import LOOKS, Follower
 from supervisor_zkelect.zookeeper.errors import BadArgument, NotConnected, TimedOut
 
@@ -46,7 +47,7 @@ class _Followed:
     tls: encrypt the connection, by the authorities of the system; tls_ca: by those in this PEM file. tls_cert, tls_key: PEM files
     of this client, tls_key by default in the former; tls_key_password: of that key.
 
-    Raises BadArgument. ZooKeeper need not be there yet.
+    Raises BadArgument, also for files that cannot be used. ZooKeeper need not be there yet.
     """
 
     def __init__(
@@ -67,12 +68,7 @@ class _Followed:
         self._where = where._replace(election=chroot + where.election, ack=chroot + where.ack, state=chroot + where.state)
         self._election, self._changed = election, changed
         timeout, identity = arguments.seconds("session_timeout", session_timeout), arguments.digest(digest)
-        options: Any = {}
-        if tls or tls_ca or tls_cert:
-            options.update(
-                use_ssl=True, ca=tls_ca, certfile=tls_cert, keyfile=tls_key or tls_cert, keyfile_password=tls_key_password or "",
-                verify_certs=True, check_hostname=True,
-            )
+        options = tls_options.options(tls, tls_ca, tls_cert, tls_key, tls_key_password)
         self._make = lambda: connect.make_client(hosts, timeout, identity, **options)
         self._pace = timeout / LOOKS
         self._follower: Optional[Follower] = None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 import struct
 from dataclasses import dataclass
-from typing import Tuple
+from typing import List, Tuple
 
-from supervisor_zkelect.checks import resolve
 from supervisor_zkelect.checks.health import Check, Limit, Unhealthy, hostport, os_error
+from supervisor_zkelect.processes.execution import REASON_LENGTH, one_line
+from supervisor_zkelect.system import resolve
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def connect(host: str, port: int, limit: Limit) -> socket.socket:
     The addresses of a name are tried in the resolver's order, each with an equal share of the time that is left, so
     that one that swallows packets does not hide the next.
     """
-    found = resolve.lookups.addresses(host, port, limit)
+    found = _addresses(host, port, limit)
     where = hostport(host, port)
     limit.doing = f"connecting to {where}"
     trouble = "no address"
@@ -61,6 +62,17 @@ def connect(host: str, port: int, limit: Limit) -> socket.socket:
     if limit.remaining() <= 0:
         raise limit.reached()
     raise Unhealthy(f"cannot connect to {where}: {trouble}")
+
+
+def _addresses(host: str, port: int, limit: Limit) -> List[resolve.Address]:
+    """As getaddrinfo returns them, at least one. Raises Unhealthy."""
+    limit.doing = f"resolving host name {host}"
+    try:
+        return resolve.lookups.addresses(host, port, limit.left())
+    except resolve.SlowLookup:
+        raise limit.reached() from None
+    except resolve.Unresolved as error:
+        raise Unhealthy(one_line(str(error), 2 * REASON_LENGTH)) from None
 
 
 def is_own_reflection(sock: socket.socket) -> bool:

@@ -13,6 +13,10 @@ FAULTS = (SERVICE, SUPERVISORD, HOST, NETWORK, ZOOKEEPER)
 server of ZooKeeper answers anybody."""
 
 
+STOPWAITSECS = 10.0
+"""Seconds that supervisord leaves a program to stop where its section does not say."""
+
+
 class Figures(NamedTuple):
     """The times of a node, in seconds, as it writes them into its entry. timeout: T as granted. told: 1 where the service is
     well while supervisord calls all its programs RUNNING. fences: 1 where a fence command is set. The defaults are those of
@@ -23,7 +27,7 @@ class Figures(NamedTuple):
     interval: float = 1.0
     ride_through: float = 4.0
     kill_time: float = 0.3
-    stopwaitsecs: float = 10.0
+    stopwaitsecs: float = STOPWAITSECS
     rise: float = 1.0
     fall: float = 3.0
     health_interval: float = 1.0

@@ -36,9 +36,6 @@ _LATEST_STAY = 10
 NAMED = 4
 """Nodes of which it is told why they did not take over."""
 
-LATEST = 4e9
-"""Seconds since the epoch; what is later (2096) is no time."""
-
 BEGUN = ("noticed", "elected", "claimed", "leased", "started", "executed", "healthy", "acked")
 """Moments in which a term begins: the predecessor's end is noticed, this node leads, the holder is written, a lease is
 there, supervisord has started the group, the chain loader becomes the program, the service is healthy, the ack written."""
@@ -333,8 +330,7 @@ def _steps(moments: Dict[str, Any], names: Tuple[str, ...]) -> Tuple[Tuple[str, 
 
 
 def _time(moments: Dict[str, Any], name: str) -> Optional[float]:
-    value: Any = moments.get(name)
-    return value if type(value) in (int, float) and 0 <= value < LATEST else None
+    return untrusted.moment(moments.get(name))
 
 
 def _dict(value: Any) -> Dict[str, Any]:

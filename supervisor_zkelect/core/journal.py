@@ -85,12 +85,11 @@ def read(data: bytes) -> Tuple[int, List[Event]]:
 
 
 def _event(found: Dict[str, Any]) -> Optional[Event]:
-    counter, moment = untrusted.number(found.get("n")), found.get("time")
+    counter = untrusted.number(found.get("n"))
     if not counter or counter >= untrusted.LARGEST:
         return None
-    known = isinstance(moment, (int, float)) and not isinstance(moment, bool) and 0 <= moment < 4e9
     return Event(
-        counter, float(moment or 0.0) if known else 0.0, untrusted.known_name(found.get("node")),
+        counter, float(untrusted.moment(found.get("time")) or 0.0), untrusted.known_name(found.get("node")),
         untrusted.printable(found.get("kind") or "", 20), untrusted.printable(found.get("text") or "", LONGEST_TEXT),
     )
 

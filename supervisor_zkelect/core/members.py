@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supervisor_zkelect.core import demotion, messages, promotion
+from supervisor_zkelect.core import demotion, messages, moments, promotion
 from supervisor_zkelect.core.roles import DEMOTING, DETACHED, PRIMARY, PROMOTING
 from supervisor_zkelect.core.turn import Turn
 
@@ -39,7 +39,7 @@ def member_fatal(turn: Turn, event: messages.MemberFatal) -> None:
 
 def member_changed(turn: Turn, event: messages.MemberChanged) -> None:
     if turn.rules.told and turn.state.role == PRIMARY:
-        soon = promotion.next_look(turn, turn.rules.health_interval)
+        soon = moments.common(turn.now, turn.rules.health_interval)
         turn.set(looks=promotion.LOOKS, probe_at=min(turn.state.probe_at, soon))
 
 

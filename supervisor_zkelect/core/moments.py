@@ -1,4 +1,4 @@
-"""Moments and lengths of time in words. Pure."""
+"""Moments and lengths of time: in words, and those that many have in common. Pure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ def utc(moment: int) -> str:
         return f"{datetime(1970, 1, 1) + timedelta(milliseconds=moment):%Y-%m-%d %H:%M:%S}+0000"
     except OverflowError:
         return f"{moment} ms"
+
+
+def common(now: float, pace: float) -> float:
+    """The next moment after `now` of all who do something every `pace` seconds, so that they do it together."""
+    moment = pace * (now // pace + 1)
+    # What is rounded may be the present one.
+    return moment if moment > now else moment + pace
 
 
 def duration(seconds: float) -> str:

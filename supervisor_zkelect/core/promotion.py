@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supervisor_zkelect.core import demotion, messages, restarting
+from supervisor_zkelect.core import demotion, messages, moments, restarting
 from supervisor_zkelect.core.roles import PRIMARY, PROMOTING
 from supervisor_zkelect.core.service import Counter, next_delay
 from supervisor_zkelect.core.state import lease_of
@@ -127,14 +127,10 @@ def schedule_probe(turn: Turn) -> None:
             delay = next_delay(turn.state.probe_delay, interval)
             turn.set(probe_delay=delay, probe_at=turn.now + delay)
     elif turn.rules.told:
-        turn.set(probe_at=next_look(turn, max(interval, WORD_PACE) if turn.state.looks == 0 else interval))
+        # The node's elections look at supervisord's word all at the same moment.
+        turn.set(probe_at=moments.common(turn.now, max(interval, WORD_PACE) if turn.state.looks == 0 else interval))
     else:
         turn.set(probe_at=turn.now + interval)
-
-
-def next_look(turn: Turn, interval: float) -> float:
-    """When the node's elections look at supervisord's word next, all at the same moment."""
-    return interval * (turn.now // interval + 1)
 
 
 def probed(turn: Turn, event: messages.Probed) -> None:

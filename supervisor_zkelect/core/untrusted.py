@@ -25,6 +25,9 @@ LONGEST_PROPOSAL = 4 << 10
 LARGEST = (1 << 63) - 1
 """The largest number that ZooKeeper has for anything."""
 
+LATEST = 4e9
+"""Seconds since 1970; what is later (2096) is no time."""
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:@-]{0,254}")
 
 
@@ -78,6 +81,11 @@ def _known(value: Any, rule: Callable[[str], str]) -> str:
 def number(value: Any) -> int:
     """The value, if it is a whole number that ZooKeeper may have counted to, else 0."""
     return value if type(value) is int and 0 < value <= LARGEST else 0
+
+
+def moment(value: Any) -> Optional[float]:
+    """The value, if it may be seconds since 1970, else None."""
+    return value if type(value) in (int, float) and 0 <= value < LATEST else None
 
 
 def lasting(owner: int) -> bool:

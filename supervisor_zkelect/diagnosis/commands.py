@@ -40,7 +40,7 @@ def trouble(command: str, runner: Runner) -> str:
     if not fit:
         what = f"{printable(there[0], _SHOWN)} cannot be executed by {accounts.name_of(runner.uid)}, who runs it"
         return f"{what}: name a file, not a folder, and let that user execute it and enter every folder above it"
-    return interpreter_trouble(fit[0], _head(fit[0]))
+    return interpreter_trouble(fit[0], head_of(fit[0]))
 
 
 def _places(command: str, runner: Runner) -> List[str]:
@@ -68,7 +68,7 @@ def _may(path: str, uid: int) -> Optional[bool]:
     return asked.returncode == 0
 
 
-def _head(path: str) -> bytes:
+def head_of(path: str) -> bytes:
     """The beginning of a file; b"" where that may not be read."""
     try:
         # Another kind could block for ever when opened.
@@ -88,7 +88,7 @@ def interpreter_trouble(path: str, head: bytes) -> str:
             return ""
         what = f"{printable(path, _SHOWN)} is no program: its first line is not such as #!/bin/sh"
         return f"{what}; add one that names its interpreter"
-    name = _interpreter(head)
+    name = interpreter_of(head)
     if name and not shutil.which(name):
         interpreter = printable(name, _SHOWN)
         what = f"{printable(path, _SHOWN)}: its first line names the interpreter {interpreter}, which cannot be executed"
@@ -96,7 +96,7 @@ def interpreter_trouble(path: str, head: bytes) -> str:
     return ""
 
 
-def _interpreter(head: bytes) -> str:
+def interpreter_of(head: bytes) -> str:
     """The path in a first line; "" when that is cut off."""
     line, end, _ = head[2:].partition(b"\n")
     words: Tuple[bytes, ...] = tuple(line.strip(b" \t").replace(b"\t", b" ").split(b" "))

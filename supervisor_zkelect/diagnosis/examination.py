@@ -11,7 +11,6 @@ from typing import AbstractSet, Any, Callable, Dict, Iterator, List, Mapping, Na
 
 from kazoo import exceptions as kazoo_errors
 
-from supervisor_zkelect.checks import resolve
 from supervisor_zkelect.checks.command import Exec
 from supervisor_zkelect.config import diff, load
 from supervisor_zkelect.config.findings import Findings
@@ -20,11 +19,22 @@ from supervisor_zkelect.config.problems import ConfigError, line
 from supervisor_zkelect.config.programs import check_groups, check_processes
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.diagnosis import addresses, commands, exposure, inspection, installation, neighbours, ports, rights
+from supervisor_zkelect.diagnosis import (
+    addresses,
+    commands,
+    exposure,
+    inspection,
+    installation,
+    neighbours,
+    ports,
+    rights,
+    starts,
+)
+from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
 from supervisor_zkelect.supervisord import exits
 from supervisor_zkelect.supervisord.client import SupervisordError
-from supervisor_zkelect.system import accounts
+from supervisor_zkelect.system import accounts, resolve
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import admission
 
@@ -49,7 +59,7 @@ class ProgramsSeen(NamedTuple):
     by group and name.
     pid: supervisord's, None where it is not on this machine. supervisord_uid: the user it runs as, None where that is not known.
     uid, path: the listener's user and PATH, None for a PATH that is not known. own_group: the listener's group. leading: the
-    elections of which this node is primary.
+    elections of which this node is primary. runtime: the runtime folder, where ZKELECT_RUNTIME_DIR names it.
     """
 
     infos: Sequence[Mapping[str, Any]]
@@ -61,6 +71,7 @@ class ProgramsSeen(NamedTuple):
     path: Optional[str]
     own_group: Optional[str]
     leading: AbstractSet[str] = frozenset()
+    runtime: Optional[str] = None
 
 
 class ExaminingSession(NamedTuple):
@@ -100,7 +111,7 @@ def of_node(node: ExaminedNode) -> Findings:
         try:
             seen = ProgramsSeen(
                 *told(node.call, settings), node.parent, node.supervisord_uid, node.uid, os.environ.get("PATH", os.defpath),
-                node.own_group, node.leading,
+                node.own_group, node.leading, os.environ.get(record.VARIABLE),
             )
             found.add(of_programs(settings, seen, node.session.timeout if node.session else None))
         except SupervisordError as error:
@@ -162,24 +173,51 @@ def of_programs(settings: Settings, seen: ProgramsSeen, granted: Optional[float]
     found.add(check_groups(settings, seen.infos, seen.uid, seen.supervisord_uid, seen.own_group, granted))
     found.add(check_processes(settings, seen.processes, seen.ends))
     found.add(of_installation(settings, seen))
-    if seen.pid is not None:
-        found.notes += exposure.of_processes(settings, seen.pid, seen.processes)
-        found.problems += command_problems(settings, commands.Runner(seen.uid, seen.path))
-        found.add(of_network(settings, seen))
+    if seen.pid is None:
+        found.problems += command_problems(settings, commands.Runner(os.geteuid(), None))
+        found.notes.append(_UNSEEN)
+        return found
+    found.notes += exposure.of_processes(settings, seen.pid, seen.processes)
+    found.problems += command_problems(settings, commands.Runner(seen.uid, seen.path))
+    found.add(of_network(settings, seen))
     return found
 
 
+_UNSEEN = (
+    "supervisord is on another machine, or its process cannot be seen here, so the commands and environments of its programs, "
+    "the addresses and the ports were not looked at; run zkelect check -c FILE where supervisord runs"
+)
+
+
+def is_here(host: str) -> bool:
+    """Whether an IP address or a name is this machine's, as far as that can be told."""
+    try:
+        ips = resolve.addresses_of(host, NAME_TIME)
+        # Most are loopback ones, for which nobody need be asked.
+        mine: AbstractSet[str] = set() if any(addresses.is_own(ip, set()) for ip in ips) else ports.network(()).own
+        return any(addresses.is_own(ip, mine) for ip in ips)
+    except (OSError, ValueError):
+        return False
+
+
 def of_installation(settings: Settings, seen: ProgramsSeen) -> Findings:
-    """Commands that supervisord does not find, logs that it deletes, and a supervisord of another Python than this one."""
-    if seen.pid is None:
-        return Findings()
+    """Commands that supervisord does not find, or that a program's user may not execute, logs that supervisord deletes, and a
+    supervisord of another Python than this one."""
     groups = [election.group for election in settings.elections]
+    if seen.pid is None:
+        # The logs alone, which supervisord itself tells.
+        return Findings(notes=installation.notes(settings.file, seen.infos, groups, None))
     path = installation.path_of(exposure.environment(seen.pid))
     words = os.fsdecode(proc.cmdline(seen.pid, LONGEST_COMMAND)).split("\0")
+    starter = starts.ProgramStarter(seen.pid, seen.supervisord_uid, path, seen.runtime)
     return Findings(
-        problems=installation.problems(settings.file, seen.infos, groups),
+        problems=[
+            *installation.problems(settings.file, seen.infos, groups),
+            *starts.problems(settings.file, seen.infos, groups, starter),
+        ],
         notes=[
             *installation.notes(settings.file, seen.infos, groups, path),
+            *starts.notes(settings.file, seen.infos, groups, starter),
             *filter(None, [installation.other_python(words, sys.prefix)]),
         ],
     )

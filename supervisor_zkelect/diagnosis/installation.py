@@ -44,7 +44,7 @@ def problems(file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str
     file: the configuration that is checked. infos: the items of getAllConfigInfo. groups: those of the elections; the listener
     is looked at as well.
     """
-    found = _SharedLines(file)
+    found = SharedLines(file)
     for command in commands(infos, groups):
         if os.path.isabs(command.word) and executable(command.word) is False:
             word = printable(command.word, _MOST)
@@ -60,7 +60,7 @@ def notes(file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str], 
     that `environment=` sets is told by nobody, so what is missing in supervisord's is no more than worth telling.
     """
     infos = list(infos)
-    said = _SharedLines(file)
+    said = SharedLines(file)
     for command in commands(infos, groups):
         if path is not None and "/" not in command.word and not on_path(command.word, path):
             what = f"supervisord's PATH ({printable(path, _MOST)}) has no {printable(command.word, _MOST)}"
@@ -157,9 +157,13 @@ def _is_automatic(path: str, name: str, channel: str) -> bool:
 
 def on_path(word: str, path: str) -> bool:
     """Whether supervisord finds a program by this PATH; True where that is not known."""
-    folders = (path or DEFAULT_PATH).split(os.pathsep)
     # A relative one counts from supervisord's own folder.
-    return any(not os.path.isabs(folder) or executable(os.path.join(folder, word)) is not False for folder in folders)
+    return any(not os.path.isabs(one) or executable(one) is not False for one in places(word, path))
+
+
+def places(word: str, path: str) -> List[str]:
+    """Where a program may be by this PATH."""
+    return [os.path.join(folder, word) for folder in (path or DEFAULT_PATH).split(os.pathsep)]
 
 
 def path_of(environment: bytes) -> Optional[str]:
@@ -181,7 +185,7 @@ def executable(path: str) -> Optional[bool]:
     return not stat.S_ISDIR(mode) and bool(mode & 0o111)
 
 
-class _SharedLines:
+class SharedLines:
     """One line for all programs of which the same is to be told."""
 
     def __init__(self, file: str) -> None:

@@ -15,7 +15,7 @@ import json
 import os
 import time
 import zlib
-from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional, Tuple, TypeVar
 
 from supervisor_zkelect.config.options import ELECTION, MAIN, OPTIONS, of_section
 from supervisor_zkelect.config.settings import ElectionSettings, Settings
@@ -31,6 +31,9 @@ VERSION = 1
 
 _PEM = [option.name for option in OPTIONS if option.read is pem_file]
 """The options whose files are kept as well."""
+
+
+Use = TypeVar("Use")
 
 
 class NoCopy(Exception):
@@ -72,6 +75,18 @@ def fall_back(
     if refused is not None and dataclasses.replace(settings, notes=refused.notes, doubts=refused.doubts) == refused:
         raise NoCopy(f"{os.path.join(folder, NAME)} says the same")
     return settings, ConfigTrouble(tuple(problems), note_unusable(folder, moment), kept.made)
+
+
+def of_first(folders: Iterable[str], use: Callable[[str], Use]) -> Use:
+    """What comes of the copy in the first of these folders that has a usable one: a listener that had another user may have left
+    another folder. use: takes a folder, and raises NoCopy. Raises NoCopy with the reason of each."""
+    reasons = []
+    for folder in folders:
+        try:
+            return use(folder)
+        except NoCopy as error:
+            reasons.append(str(error))
+    raise NoCopy("; ".join(reasons))
 
 
 def save(folder: str, settings: Settings) -> None:

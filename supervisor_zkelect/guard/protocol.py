@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, NamedTuple, Tuple
 
+from supervisor_zkelect.core.figures import STOPWAITSECS
 from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.guard.codec import Kinds
 from supervisor_zkelect.processes import group_events
@@ -16,16 +17,13 @@ from supervisor_zkelect.processes import group_events
 VERSION = 6
 """Version of the messages between listener and guard."""
 
-STOPWAITSECS = 10.0
-"""Seconds that a group has to stop before its programs are known: supervisord's default."""
-
 
 class GroupPrograms(NamedTuple):
     """A group in the listener's configuration.
 
-    via_loader: whether all its programs are started through the chain loader. stopwaitsecs: the longest of its programs'.
-    as_group: whether supervisord may signal their process groups. stop_failed: the command for a stop that fails, empty for
-    none, which may take `seconds`.
+    via_loader: whether all its programs are started through the chain loader. stopwaitsecs: the longest of its programs',
+    supervisord's default before they are known. as_group: whether supervisord may signal their process groups. stop_failed: the
+    command for a stop that fails, empty for none, which may take `seconds`.
     """
 
     election: str

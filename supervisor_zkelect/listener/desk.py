@@ -35,7 +35,7 @@ class Desk(Decider):
 
     def __init__(
         self, means: Means, keepers: Keepers, unbegun: Callable[[], str], node_verbs: Mapping[str, Callable[[Request], None]],
-        election_verbs: Mapping[str, Callable[[Candidacy, Request], None]] = {},
+        election_verbs: Mapping[str, Callable[[Candidacy, Request], None]],
     ) -> None:
         """unbegun: why no election is begun, as a predicate of this node. node_verbs: how further orders are obeyed that are
         about the whole node. election_verbs: the same of those about one election."""

@@ -216,7 +216,7 @@ class Claimant(NamedTuple):
     address: str
     fences: bool
     adopting: bool
-    life: Life = orders_seen.UNKNOWN_LIFE
+    life: Life
 
 
 def claim(

@@ -36,7 +36,7 @@ class GuardKeeper(Part):
     def __init__(
         self, means: Means, candidacies: Candidacies, folder: RuntimeFolder, enforcement: Enforcement,
         groups: Callable[[], Dict[str, protocol.GroupPrograms]], interval: Callable[[], float], came: Callable[[], None],
-        echoed: Callable[[protocol.LeaseEcho], None] = lambda event: None,
+        echoed: Callable[[protocol.LeaseEcho], None],
     ) -> None:
         """groups: what the guard is told of each group (`guard.Guard.welcome`). interval: seconds between two heartbeats. came:
         called when a guard has come. echoed: told of each echo."""

@@ -19,7 +19,7 @@ from supervisor_zkelect.zookeeper.permit import Permit
 log = logging.getLogger(__name__)
 
 
-def read_control(elector: Elector, name: str, node: str, post: Post, life: Life = orders_seen.UNKNOWN_LIFE) -> events.ControlRead:
+def read_control(elector: Elector, name: str, node: str, post: Post, life: Life) -> events.ControlRead:
     """Read the control, and post when it may have changed."""
     try:
         found, changed = elector.watch_control()

@@ -13,11 +13,8 @@ from supervisor_zkelect.core.control import Control, Life, RestartSeen, said
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.listener import lives
 
-#: That of a node which recognises none of its own.
-UNKNOWN_LIFE = Life()
 
-
-def orders_for(elector: Elector, found: Control, node: str, life: Life = UNKNOWN_LIFE) -> messages.ControlSeen:
+def orders_for(elector: Elector, found: Control, node: str, life: Life) -> messages.ControlSeen:
     """What the control means for a node, in this life of it."""
     timed = [one.until for one in found.maintenance.values() if one.until is not None]
     timed += [one.due for one in (found.switchover, found.restart) if one is not None and one.due is not None]

@@ -7,6 +7,7 @@ import math
 from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
+from supervisor_zkelect.core.figures import STOPWAITSECS
 from supervisor_zkelect.guard import kept_config, saved_session
 from supervisor_zkelect.guard.protocol import GroupPrograms
 from supervisor_zkelect.listener import events, pool_worker
@@ -18,8 +19,6 @@ from supervisor_zkelect.supervisord import program_info
 
 log = logging.getLogger(__name__)
 
-#: stopwaitsecs of the listener when supervisord does not tell it: supervisord's default.
-STOPWAITSECS = 10.0
 #: Seconds between two looks at supervisord's programs while they are not fit, and the group runs on in its term.
 FIT_PACE = 2.0
 #: Problems of the configuration that a report repeats.

@@ -44,8 +44,9 @@ def settings_of(path: str) -> Optional[Tuple[Settings, Optional[kept_config.Conf
     if not problems and refused is not None:
         return refused, None
     try:
-        settings, trouble = _last_good(path, problems)
-    except kept_config.NoCopy:
+        settings, trouble = last_good(path, problems)
+    except kept_config.NoCopy as error:
+        print(f"there is no earlier configuration to go on with: {error}", file=sys.stderr)
         return None if refused is None else (refused, None)
     log.error("%s: %s", path, trouble)
     return settings, trouble
@@ -93,20 +94,25 @@ def _unusable(settings: Settings) -> List[str]:
 
 def _folders() -> List[str]:
     """Where the last listener of this supervisord may have left something. Raises kept_config.NoCopy."""
+    url = os.environ.get("SUPERVISOR_SERVER_URL")
+    if url is None:
+        raise kept_config.NoCopy("supervisord has not started this listener")
     try:
-        return record.find_folders(os.environ["SUPERVISOR_SERVER_URL"], os.stat(f"/proc/{os.getppid()}").st_uid)
-    except (KeyError, OSError, record.RecordError) as error:
+        return record.find_folders(url, os.stat(f"/proc/{os.getppid()}").st_uid)
+    except (OSError, record.RecordError) as error:
         raise kept_config.NoCopy(str(error)) from None
 
 
 def _kept() -> Optional[Settings]:
     """The settings that the last listener of this supervisord used; None where there are none to be had."""
     try:
-        return kept_config.load(_folders()[0])
+        return kept_config.of_first(_folders(), kept_config.load)
     except kept_config.NoCopy:
         return None
 
 
-def _last_good(path: str, problems: Iterable[str]) -> Tuple[Settings, kept_config.ConfigTrouble]:
-    """The same, and why: the file of this path has these problems. Raises kept_config.NoCopy."""
-    return kept_config.fall_back(_folders()[0], problems, clock.now(), path)
+def last_good(path: str, problems: Iterable[str]) -> Tuple[Settings, kept_config.ConfigTrouble]:
+    """The settings that the last listener of this supervisord used, and why: the file of this path has these problems. Raises
+    kept_config.NoCopy."""
+    known = list(problems)
+    return kept_config.of_first(_folders(), lambda folder: kept_config.fall_back(folder, known, clock.now(), path))

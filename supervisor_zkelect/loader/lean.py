@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 PLAIN = False
+"""Whether to use the modules themselves."""
 
 
 def socket_module() -> types.ModuleType:

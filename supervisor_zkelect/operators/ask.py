@@ -13,7 +13,6 @@ import socket
 import threading
 import time
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence
-from urllib.parse import urlsplit
 
 from supervisor_zkelect.core.roles import DEMOTING
 from supervisor_zkelect.core.untrusted import printable
@@ -324,34 +323,6 @@ def caller(
 ) -> Call:
     """A `call` for the supervisord at `url`, each call with a limit of `timeout` seconds.
 
-    A host name that has several addresses, as localhost has, is tried at each, like supervisorctl does.
-
     Raises ValueError for what is no unix:// or http:// URL.
     """
-    parts = urlsplit(url)
-    urls = [url]
-    if parts.scheme == "http" and parts.hostname:
-        port = parts.port or 80
-        try:
-            found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
-        except OSError:
-            found = []
-        hosts = list(dict.fromkeys(str(info[4][0]) for info in found))
-        urls = [f"http://{f'[{host}]' if ':' in host else host}:{port}" for host in hosts] or [url]
-    doors = [Supervisord(one, username, password, timeout) for one in urls]
-
-    def call(method: str, *args: Any) -> Any:
-        for door in list(doors[:-1]):
-            try:
-                return door.call(method, *args)
-            except Unreachable as error:
-                if error.sent:
-                    raise
-                # Nobody listens there; the next question need not try it again.
-                doors.remove(door)
-        try:
-            return doors[-1].call(method, *args)
-        except Unreachable as error:
-            raise Unreachable(error.reason.replace(doors[-1].url, url), error.sent) from error
-
-    return call
+    return Supervisord(url, username, password, timeout).call

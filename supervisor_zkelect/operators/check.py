@@ -130,6 +130,7 @@ def _ask(arguments: argparse.Namespace, settings: Any, found: Findings) -> Side:
 def _seen(call: Any, settings: Any, url: str) -> Any:
     """supervisord's programs, as `examination.ProgramsSeen`. Raises SupervisordError."""
     from supervisor_zkelect.diagnosis import examination
+    from supervisor_zkelect.guard import record
     from supervisor_zkelect.processes import proc
     from supervisor_zkelect.supervisord import program_info
 
@@ -140,19 +141,24 @@ def _seen(call: Any, settings: Any, url: str) -> Any:
     listener = program_info.listener_of(infos)
     named: Any = listener.get("uid")
     uid: int = named if isinstance(named, int) else os.geteuid() if supervisord_uid is None else supervisord_uid
+
+    def variable(name: str) -> Optional[str]:
+        return _variable(name, listener, processes, pid, proc.environ) if here else None
+
     return examination.ProgramsSeen(
-        infos, processes, ends, pid if here else None, supervisord_uid,
-        uid, _path_of(listener, processes, pid, proc.environ) if here else None, listener.get("group"),
+        infos, processes, ends, pid if here else None, supervisord_uid, uid, variable("PATH"), listener.get("group"),
+        runtime=variable(record.VARIABLE),
     )
 
 
-def _path_of(
-    listener: Mapping[str, Any], processes: Sequence[Mapping[str, Any]], supervisord: int, environ: Any
+def _variable(
+    name: str, listener: Mapping[str, Any], processes: Sequence[Mapping[str, Any]], supervisord: int, environ: Any
 ) -> Optional[str]:
-    """The PATH of the listener, else of supervisord, which gives it its own; None where neither may be read."""
+    """A variable of the listener's environment, else of supervisord's, which gives it its own; None where neither may be read, or
+    has it."""
     own = (listener.get("group"), listener.get("name"))
     pids = [one["pid"] for one in processes if (one["group"], one["name"]) == own and one["pid"]]
-    return next(filter(None, (environ(pid).get("PATH") for pid in [*pids, supervisord])), None)
+    return next(filter(None, (environ(pid).get(name) for pid in [*pids, supervisord])), None)
 
 
 def _of_listener(side: Side, link: bool) -> Findings:
@@ -183,10 +189,12 @@ def _is_same(used: Any, path: str) -> bool:
 
 
 def _uid_of(pid: int, url: str) -> Optional[int]:
-    """The user id of the supervisord at `url`, None when it runs on another host."""
+    """The user id of the supervisord at `url`, None when it runs on another host, or cannot be seen."""
     from urllib.parse import urlsplit
 
-    if not url.startswith("unix:") and urlsplit(url).hostname not in ("localhost", "127.0.0.1", "::1"):
+    from supervisor_zkelect.diagnosis import examination
+
+    if not url.startswith("unix:") and not examination.is_here(urlsplit(url).hostname or ""):
         return None
     try:
         return os.stat(f"/proc/{pid}").st_uid

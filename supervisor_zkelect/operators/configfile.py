@@ -13,13 +13,11 @@ import shlex
 from dataclasses import dataclass
 from typing import List, Sequence
 
+from supervisor_zkelect.core.figures import STOPWAITSECS
 from supervisor_zkelect.supervisord import program_info
 
 LISTENER = "zkelect"
 """Name of the event listener, and so of its group."""
-
-STOPWAITSECS = 10
-"""supervisord's own default, in seconds."""
 
 #: Between a blank and what would begin a comment there.
 _COMMENT = re.compile(r"(?<=\s)(?=[;#])")
@@ -47,7 +45,7 @@ class Election:
     zkelect: str = "zkelect"
     logs: str = "/var/log"
     conf: str = "zkelect.conf"
-    stopwaitsecs: int = STOPWAITSECS
+    stopwaitsecs: int = int(STOPWAITSECS)
 
 
 _TEMPLATE = """\

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from supervisor_zkelect.core import moments
 
 #: Seconds between scans of a group that runs, so that descendants are known before their parents die.
 REST = 1.0
@@ -22,4 +22,4 @@ SENTRY_PACE = 0.01
 def next_rest(now: float, rest: float = REST) -> float:
     """When a group is scanned next about which nothing is urgent: all of them at once, as the table of processes is what
     takes time."""
-    return rest * math.floor(now / rest + 1)
+    return moments.common(now, rest)

@@ -17,6 +17,7 @@ from typing import Any, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 from supervisor_zkelect.supervisord import xmlrpc
+from supervisor_zkelect.system import resolve
 
 # Codes of supervisor.xmlrpc.Faults and supervisor.states.ProcessStates, supervisor 4.3.0. They are part of
 # supervisor's documented interface; repeated here so that this module needs no import of supervisor.
@@ -30,6 +31,9 @@ SUCCESS = 80
 MOST_CALLS = 32
 """Calls that one process makes at a time. supervisord answers one after the other, so more would only wait in their
 connections, where their time runs, and not in a queue, where it does not."""
+
+UNIX = "unix://"
+"""What the URL of a unix socket begins with; its path follows."""
 
 #: Bytes of an answer that are taken; a thousand programs have a few MiB.
 LONGEST_HEAD, LONGEST_BODY = 64 << 10, 256 << 20
@@ -69,8 +73,9 @@ class Supervisord:
     """The supervisord at `url`: unix:///path/to.sock or http://host:port, as in SUPERVISOR_SERVER_URL.
 
     timeout: seconds for one call, unless the call says otherwise. All methods may be used from several
-    threads at once. A host name is resolved here, once, because resolving has no limit of time; when it
-    fails, every call raises Unreachable. Of several addresses each is tried until one can be connected to: supervisord
+    threads at once. A host name is resolved here, without a limit of time, so that later calls need no thread for it. While it
+    has no address, as before a resolver runs at boot, each call looks it up again within its own limit, and raises Unreachable
+    where that fails or no thread is to be had. Of several addresses each is tried until one can be connected to: supervisord
     may listen on 127.0.0.1 where localhost is ::1 first. Raises ValueError for another kind of url.
     """
 
@@ -79,22 +84,21 @@ class Supervisord:
     ) -> None:
         self.url = url
         self.timeout = timeout
-        self._trouble = ""
-        parts = urlsplit(url)
-        if parts.scheme == "unix" and parts.path:
-            # supervisord writes unix://PATH, also for a relative path, whose first part is then the netloc.
-            self._addresses: Sequence[_Address] = [(socket.AF_UNIX, parts.netloc + parts.path)]
-            host = "localhost"
-        elif parts.scheme == "http" and parts.hostname:
-            host = parts.netloc.rpartition("@")[2]
-            try:
-                found = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
-                self._addresses = [(one[0], one[4]) for one in found]
-            except OSError as error:
-                self._addresses = []
-                self._trouble = f"cannot resolve {parts.hostname}: {error.strerror or error}"
+        self._host, self._port = "", 0
+        host = "localhost"
+        if url.startswith(UNIX) and url != UNIX:
+            # supervisord writes the path as it is, also a relative one, and one with a # or ? in it.
+            self._addresses: Sequence[_Address] = [(socket.AF_UNIX, url[len(UNIX):])]
         else:
-            raise ValueError(f"supervisord's url is unix:///path or http://host:port, not {url!r}")
+            parts = urlsplit(url)
+            if parts.scheme != "http" or not parts.hostname:
+                raise ValueError(f"supervisord's url is unix:///path or http://host:port, not {url!r}")
+            host = parts.netloc.rpartition("@")[2]
+            self._host, self._port = parts.hostname, parts.port or 80
+            try:
+                self._addresses = _usable(resolve.look_up(self._host, self._port))
+            except resolve.Unresolved:
+                self._addresses = []
         self._headers = (
             f"POST /RPC2 HTTP/1.1\r\nHost: {host}\r\nContent-Type: text/xml\r\nAccept: text/xml\r\n"
             "User-Agent: supervisor-zkelect\r\nConnection: close\r\n"
@@ -135,11 +139,12 @@ class Supervisord:
 
     def _exchange(self, request: bytes, timeout: float) -> bytes:
         """Send a request and return the body of its answer."""
-        if not self._addresses:
-            raise Unreachable(self._trouble, sent=False)
         deadline = time.monotonic() + timeout
         connection = None
         try:
+            if not self._addresses:
+                # Another thread may do so as well; they wait for the same look-up.
+                self._addresses = _usable(resolve.lookups.addresses(self._host, self._port, _left(deadline)))
             connection = self._connect(deadline)
             connection.settimeout(_left(deadline))
             connection.sendall(request)
@@ -181,6 +186,11 @@ class Supervisord:
                 self._addresses = [addresses[number], *addresses[:number], *addresses[number + 1:]]
             return connection
         raise trouble
+
+
+def _usable(found: Sequence[resolve.Address]) -> Sequence[_Address]:
+    """What `socket.connect` takes of the items of getaddrinfo."""
+    return [(one[0], one[4]) for one in found]
 
 
 def _response(connection: socket.socket, deadline: float) -> Tuple[int, str, bytes]:

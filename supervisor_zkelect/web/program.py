@@ -71,11 +71,11 @@ def _last_good(path: str) -> Any:
     if "SUPERVISOR_ENABLED" not in os.environ or not url:
         return None
     try:
-        for folder in record.find_folders(url, _uid_of(os.getppid())):
-            return dataclasses.replace(kept_config.load(folder), file=path)
+        kept = kept_config.of_first(record.find_folders(url, _uid_of(os.getppid())), kept_config.load)
     except (OSError, record.RecordError, kept_config.NoCopy) as error:
         print(f"zkelect http: {error}", file=sys.stderr)
-    return None
+        return None
+    return dataclasses.replace(kept, file=path)
 
 
 def _print_password(user: str) -> int:

@@ -11,7 +11,7 @@ from kazoo.client import KazooClient
 from kazoo.security import ACL, CREATOR_ALL_ACL, READ_ACL_UNSAFE
 
 from supervisor_zkelect.core import untrusted
-from supervisor_zkelect.zookeeper import kazoo_internals, replies
+from supervisor_zkelect.zookeeper import kazoo_internals, replies, tls
 from supervisor_zkelect.zookeeper.errors import BadArgument, NotConnected
 
 #: Reconnect delays in seconds. kazoo's own grow to an hour.
@@ -100,19 +100,13 @@ def client_for(
 def tls_context(settings: Any) -> Optional[ssl.SSLContext]:
     """The TLS context that the settings of a file ask for; None without TLS.
 
-    Raises OSError for a file that cannot be read, and ssl.SSLError, an OSError, for one that is no certificate or key, or
-    has another password.
+    Raises what `tls.context` raises.
     """
     if not settings.tls:
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_default_certs(ssl.Purpose.SERVER_AUTH)
-    context.check_hostname = settings.tls_verify_hostname
-    if settings.tls_ca:
-        context.load_verify_locations(settings.tls_ca)
-    if settings.tls_cert and settings.tls_key:
-        context.load_cert_chain(settings.tls_cert, settings.tls_key, _key_password(settings))
-    return context
+    return tls.context(
+        settings.tls_ca, settings.tls_cert, settings.tls_key, _key_password(settings), settings.tls_verify_hostname
+    )
 
 
 def _key_password(settings: Any) -> str:

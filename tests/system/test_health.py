@@ -22,13 +22,13 @@ import threading
 import psutil
 import pytest
 
-from supervisor_zkelect.checks import resolve, tcp
+from supervisor_zkelect.checks import tcp
 from supervisor_zkelect.checks.health import Check
 from supervisor_zkelect.checks.http import BODY_LIMIT
 from supervisor_zkelect.checks.parse import parse
 from supervisor_zkelect.demo import wait
 from supervisor_zkelect.processes import proc
-from supervisor_zkelect.system import clock
+from supervisor_zkelect.system import clock, resolve
 from tests.doors import hanging, refusing
 
 SHORT = 1.0

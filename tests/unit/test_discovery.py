@@ -4,11 +4,13 @@ is one in 20 minutes."""
 import asyncio
 import contextlib
 import socket
+import subprocess
 import threading
 
 import pytest
 from kazoo.protocol.states import KazooState
 
+from lab import certificates
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.discovery import AsyncPrimary, Known, Primary
 from supervisor_zkelect.system.clock import now
@@ -447,15 +449,59 @@ def test_wrong_arguments_are_refused_before_anything_is_begun(world, wrong, told
     assert not world.clients
 
 
-def test_where_and_how_it_asks(monkeypatch):
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """PEM files of a client, and others; `client.both` has certificate and key, `locked.key` a password, "x"."""
+    folder = tmp_path_factory.mktemp("pem")
+    certificates.certificates(folder)
+    (folder / "client.both").write_text((folder / "client.pem").read_text() + (folder / "client.key").read_text())
+    openssl = ["openssl", "pkey", "-in", folder / "client.key", "-aes128", "-passout", "pass:x", "-out", folder / "locked.key"]
+    subprocess.run(openssl, check=True, capture_output=True)
+    (folder / "text").write_text("no PEM")
+    (folder / "folder").mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("wrong, told", [
+    ({"tls_ca": "{}/typo.pem"}, "tls_ca is '.*/typo.pem': there is no such file"),
+    ({"tls_ca": "{}/folder"}, "tls_ca is '.*/folder': there is no such file"),
+    ({"tls_ca": "{}/text"}, "tls_ca is '.*/text': it has no certificate"), ({"tls_ca": "{}/client.key"}, "tls_ca is .*: it has no cert"),
+    ({"tls_ca": ""}, "tls_ca is ''"), ({"tls_ca": "\0"}, "tls_ca is"), ({"tls_ca": 5}, "tls_ca is 5; give text"),
+    ({"tls_cert": "{}/typo.pem"}, "tls_cert is '.*/typo.pem': there is no such file"), ({"tls_cert": ""}, "tls_cert is ''"),
+    ({"tls_cert": "{}/client.both", "tls_key": "{}/typo.key"}, "tls_key is '.*/typo.key': there is no such file"),
+    ({"tls_cert": "{}/client.pem"}, "tls_cert, '.*/client.pem', and its key cannot be used"),
+    ({"tls_cert": "{}/client.pem", "tls_key": "{}/server.key"}, "tls_cert, .*, and tls_key, '.*/server.key', cannot be used: .*not a pair"),
+    ({"tls_cert": "{}/text", "tls_key": "{}/client.key"}, "cannot be used"),
+    # OpenSSL would ask for the password on the terminal.
+    ({"tls_cert": "{}/client.pem", "tls_key": "{}/locked.key"}, "or the wrong tls_key_password"),
+    ({"tls_cert": "{}/client.pem", "tls_key": "{}/locked.key", "tls_key_password": "hush"}, "or the wrong tls_key_password"),
+    ({"tls_cert": "{}/client.pem", "tls_key": "{}/locked.key", "tls_key_password": "hush" * 1000}, "or the wrong tls_key_password"),
+    ({"tls_cert": "{}/client.both", "tls_key_password": 5}, "tls_key_password is of the type int; give text"),
+    # Alone they would do nothing, and with the first nobody would speak TLS.
+    ({"tls_key": "{}/client.key"}, "tls_key has no effect without tls_cert"),
+    ({"tls": True, "tls_key": "{}/client.key"}, "tls_key has no effect without tls_cert"),
+    ({"tls_key_password": "hush"}, "tls_key_password has no effect without tls_cert"),
+    ({"tls": "yes"}, "tls is 'yes'; give True or False"),
+])
+@pytest.mark.parametrize("face", [Primary, AsyncPrimary])
+def test_a_client_that_could_never_connect_is_refused(world, files, face, wrong, told):
+    given = {name: value.format(files) if isinstance(value, str) else value for name, value in wrong.items()}
+    with pytest.raises(BadArgument, match=told) as caught:
+        face("h:1", "orders", **given)
+    assert not world.clients and "hush" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_where_and_how_it_asks(monkeypatch, files):
     made = []
 
     def make(hosts, timeout, digest, **options):
         made.append((hosts, timeout, digest, options))
         raise RuntimeError("is logged")
 
+    ca, cert, both, locked = (str(files / name) for name in ("ca.pem", "client.pem", "client.both", "locked.key"))
+    own = {"tls_ca": ca, "tls_cert": cert, "tls_key": locked, "tls_key_password": "x"}
     monkeypatch.setattr(connect, "make_client", make)
-    for more in ({"digest": "me:secret"}, {"tls": True}, {"tls_ca": "ca", "tls_cert": "cert", "tls_key_password": "p"}):
+    for more in ({"digest": "me:secret"}, {"tls": True}, own, {"tls_cert": both}):
         primary = Primary(["zk1:1", "zk2:2/app"], "orders", **more)
         with pytest.raises(NotConnected):
             primary.wait(LONG)
@@ -466,7 +512,8 @@ def test_where_and_how_it_asks(monkeypatch):
         assert primary._where[:3] == ("/orders/election", "/orders/ack", "/s")
     usual = {"use_ssl": True, "ca": None, "certfile": None, "keyfile": None, "keyfile_password": "", "verify_certs": True,
              "check_hostname": True}
-    assert made[:3] == [
+    assert made[:4] == [
         ("zk1:1,zk2:2", 10.0, "me:secret", {}), ("zk1:1,zk2:2", 10.0, None, usual),
-        ("zk1:1,zk2:2", 10.0, None, {**usual, "ca": "ca", "certfile": "cert", "keyfile": "cert", "keyfile_password": "p"}),
+        ("zk1:1,zk2:2", 10.0, None, {**usual, "ca": ca, "certfile": cert, "keyfile": locked, "keyfile_password": "x"}),
+        ("zk1:1,zk2:2", 10.0, None, {**usual, "certfile": both, "keyfile": both}),
     ]

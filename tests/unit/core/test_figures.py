@@ -1,6 +1,7 @@
 """The times of a node as others take them, whatever it says of itself."""
 
 import pytest
+from supervisor.options import ServerOptions, UnhosedConfigParser
 
 from supervisor_zkelect.core import figures
 from supervisor_zkelect.core.figures import Figures
@@ -20,3 +21,10 @@ def test_times_that_cannot_be_make_none_of_them_count(name, value):
 def test_a_check_counts_once_at_least():
     assert figures.of({"rise": 0.0, "fall": -3.0}) == Figures(rise=1.0, fall=1.0)
     assert figures.of({"rise": 1.0, "fall": 1.0}) == Figures(rise=1.0, fall=1.0)
+
+
+def test_the_time_to_stop_is_supervisords_default():
+    parser = UnhosedConfigParser()
+    parser.read_string("[program:x]\ncommand = /bin/true\n")
+    [program] = ServerOptions().processes_from_section(parser, "program:x", "x")
+    assert program.stopwaitsecs == figures.STOPWAITSECS == Figures().stopwaitsecs

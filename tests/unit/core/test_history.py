@@ -523,8 +523,8 @@ def test_a_time_is_between_the_epoch_and_a_limit():
     def since(moment):
         return history.rows([{"token": 7, "begun": {"elected": moment}}])[0].since
 
-    assert [since(moment) for moment in (0, 0.5, 1.0, history.LATEST - 1)] == [0, 0.5, 1.0, history.LATEST - 1]
-    assert since(history.LATEST) is None and since(-0.5) is None
+    assert [since(moment) for moment in (0, 0.5, 1.0, untrusted.LATEST - 1)] == [0, 0.5, 1.0, untrusted.LATEST - 1]
+    assert since(untrusted.LATEST) is None and since(-0.5) is None
 
 
 def test_a_history_is_compact_and_as_long_as_it_may_be():

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from supervisor_zkelect.core import journal
+from supervisor_zkelect.core import history, journal, untrusted
 from supervisor_zkelect.core.journal import Event, Missed, News, Number, number
 
 
@@ -42,6 +42,16 @@ def test_a_text_of_others_is_cut_and_printable(text):
 def test_of_garbage_nothing_is_read_and_a_log_is_begun(data):
     assert journal.read(data) == (1, [])
     assert journal.read(journal.amended(data, "a", [News(1.0, "role", "x")])) == (2, [Event(1, 1.0, "a", "role", "x")])
+
+
+@pytest.mark.parametrize("moment, known", [
+    (0, 0.0), (0.5, 0.5), (untrusted.LATEST - 1, untrusted.LATEST - 1), (untrusted.LATEST, 0.0), (-0.5, 0.0), (True, 0.0), ("1", 0.0),
+    (None, 0.0), (float("nan"), 0.0), (float("inf"), 0.0),
+])
+def test_a_time_is_one_that_a_history_takes(moment, known):
+    [event] = journal.read(json.dumps({"events": [{"n": 1, "time": moment}]}).encode())[1]
+    [row] = history.rows([{"token": 7, "begun": {"elected": moment}}])
+    assert event.time == known and (row.since or 0.0) == known
 
 
 def test_numbers_go_on_where_the_events_themselves_are_gone():

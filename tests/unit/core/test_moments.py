@@ -1,8 +1,17 @@
-"""Moments and lengths of time in words."""
+"""Moments and lengths of time, in words and in common."""
 
 import pytest
 
 from supervisor_zkelect.core import moments
+
+
+@pytest.mark.parametrize("pace", [0.02, 0.1, 0.3, 0.7, 1.0, 10.0])
+def test_a_common_moment_is_never_the_present_one(pace):
+    """Whoever acts at a moment that has come, rounded as it is, is not to act at it again."""
+    for number in range(5000):
+        moment = moments.common(number * pace, pace)
+        assert number * pace < moment <= (number + 1.001) * pace
+        assert moments.common(number * pace + pace / 3, pace) == pytest.approx((number + 1) * pace)
 
 
 @pytest.mark.parametrize("seconds, text", [

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from supervisor_zkelect.checks import resolve
 from supervisor_zkelect.diagnosis import addresses
+from supervisor_zkelect.system import resolve
 
 
 @pytest.mark.parametrize("text, place", [

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from supervisor_zkelect.core.figures import STOPWAITSECS
 from supervisor_zkelect.core.lease import NO_LEASE, Lease
 from supervisor_zkelect.guard import absence, ending, groups, guard, protocol, record
 from supervisor_zkelect.guard.keeper_protocol import KeptSessionCut, KeptSessionOver, TermGone
@@ -161,7 +162,7 @@ def test_a_lease_that_ends_is_told_and_the_group_asked_to_stop_with_the_time_tha
 def test_a_lease_that_ends_before_any_listener_came_is_enforced_as_well():
     node = Node([record.Entry("one", "one", "a", 7, True, 1, Lease(100.5, 120.0, 121.0))])
     node.passes(0.5)
-    assert node.handle("one").last("stop", "kill") == ("stop", -1, 100.5 + protocol.STOPWAITSECS, 120.0)
+    assert node.handle("one").last("stop", "kill") == ("stop", -1, 100.5 + STOPWAITSECS, 120.0)
 
 
 def test_a_group_whose_lease_has_no_time_left_is_killed_at_once(node):
@@ -190,7 +191,7 @@ def test_a_guard_that_came_while_a_group_was_being_stopped_is_told_its_lease(nod
 def test_a_group_that_is_not_known_has_supervisords_own_time_to_stop(node):
     node.start()
     node.guard.obey(protocol.GroupsOrder({}, 2.0))
-    assert node.guard.groups.stop_time(node.guard.groups["primary"]) == node.now + protocol.STOPWAITSECS
+    assert node.guard.groups.stop_time(node.guard.groups["primary"]) == node.now + STOPWAITSECS
     node.guard.supervisord_dead()
     assert node.guard.groups.stop_time(node.guard.groups["primary"]) == groups.AT_ONCE
 

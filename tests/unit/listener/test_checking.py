@@ -27,7 +27,7 @@ def checks(work, said):
     host = SimpleNamespace(settings=None, supervisord=SimpleNamespace(call=None), supervisord_uid=0, uid=0, group="g")
     sessions = SimpleNamespace(usable=False)
     known = keepers(leases=SimpleNamespace(granted=None), sessions=sessions, programs=SimpleNamespace(trouble=None))
-    desk = Desk(means(host, work), known, None, {})
+    desk = Desk(means(host, work), known, None, {}, {})
     desk.reply = lambda ticket, document: said.append((ticket, document["ok"]))
     return desk
 

@@ -56,7 +56,7 @@ def resigned(three, action, seconds=2.0, **arguments):
     one = candidacy(host, elector=three.tool())
     heard = []
     one.decide = heard.append
-    desk = Desk(means(host, work), keepers(one), None, {})
+    desk = Desk(means(host, work), keepers(one), None, {}, {})
     desk.obey({"ticket": "t", "verb": "resign", "election": "orders", "args": arguments})
     host.moment += seconds
     for _ in range(2):
@@ -109,7 +109,7 @@ def answered(elector, action):
         call=lambda method, ticket, document: said.append((ticket, json.loads(document)["text"]))
     )
     one = candidacy(host, elector=elector)
-    desk = Desk(means(host, work), keepers(one), None, {})
+    desk = Desk(means(host, work), keepers(one), None, {}, {})
     desk.actions()[messages.AnswerOperator](one, action)
     host.serials[0].do()
     work.do()
@@ -125,7 +125,7 @@ def asked():
         for one in ones:
             one.decide = lambda event, one=one: heard.append((one.name, event))
         verbs = {"check": lambda request: said.append(request["ticket"])}
-        desk = Desk(means(host, work), keepers(*ones), lambda: "waits for its guard", verbs)
+        desk = Desk(means(host, work), keepers(*ones), lambda: "waits for its guard", verbs, {})
         host.supervisord = SimpleNamespace(call=lambda method, ticket, document: said.append(json.loads(document)))
         desk.obey({"ticket": "t", **request})
         while work.given:
@@ -159,7 +159,7 @@ def test_while_zookeeper_is_silent_questions_do_not_pile_up():
     host, delivery = Host(), Delivery()
     one = candidacy(host, State(role=roles.STANDBY, step="watching", up=True, alive=True, proposal="n-1"))
     asked = host.serials[0].given
-    desk = Desk(means(host, delivery=delivery), keepers(one, sessions=SimpleNamespace(connected=True)), None, {})
+    desk = Desk(means(host, delivery=delivery), keepers(one, sessions=SimpleNamespace(connected=True)), None, {}, {})
     for number in range(50):
         desk.obey({"ticket": str(number), "verb": "refresh"})
         host.moment += REFRESH_TIME
@@ -176,7 +176,7 @@ def test_while_zookeeper_is_silent_questions_do_not_pile_up():
 
 def test_who_wants_a_fresh_report_waits_for_the_one_that_is_under_way():
     host, delivery = Host(), Delivery()
-    desk = Desk(means(host, delivery=delivery), keepers(sessions=SimpleNamespace(connected=False)), None, {})
+    desk = Desk(means(host, delivery=delivery), keepers(sessions=SimpleNamespace(connected=False)), None, {}, {})
     delivery.under_way = True
     desk.obey({"ticket": "t", "verb": "refresh"})
     desk.keep_time(NOW + REFRESH_TIME)
@@ -194,7 +194,7 @@ def test_a_node_that_is_cut_off_says_so_at_once(verb, connected, away, answered)
     one = candidacy(host)
     one.ask = lambda *arguments: asked.append(arguments)
     sessions = SimpleNamespace(connected=connected, link_since=NOW - away)
-    Desk(means(host, work), keepers(one, sessions=sessions), None, {}).obey({"ticket": "t", "verb": verb})
+    Desk(means(host, work), keepers(one, sessions=sessions), None, {}, {}).obey({"ticket": "t", "verb": verb})
     while work.given:
         work.do()
     assert (said, len(asked)) == (

@@ -1,18 +1,20 @@
 """What the work of an election comes to where operators have ordered something."""
 
+import inspect
 from concurrent.futures import Future
 from types import SimpleNamespace
 
 import pytest
 
 from supervisor_zkelect.core import messages
-from supervisor_zkelect.core.control import Control, Order, Stamp, Switchover
+from supervisor_zkelect.core.control import Control, Life, Order, Pause, Stamp, Switchover
 from supervisor_zkelect.elector import AccessDenied, Barred, NotBegun, NotLeader, TimedOut
 from supervisor_zkelect.listener import election_worker, events, order_worker, orders_seen
 from supervisor_zkelect.zookeeper.holder import Holder
 
 NOW = 50_000
-WHO = election_worker.Claimant("a", "a:1", False, False)
+LIFE = Life("machine", "boot", "boot-4-10-100")
+WHO = election_worker.Claimant("a", "a:1", False, False, LIFE)
 
 
 def elector(**more):
@@ -40,13 +42,13 @@ def aside(until=None):
     (Control(switchover=Switchover(Order("s"), "b", None, 41, "n-1")), messages.ControlSeen(order="s", to="b", begun=41, target="n-1")),
 ])
 def test_what_orders_mean_for_a_node(found, expected):
-    assert orders_seen.orders_for(elector(), found, "a") == expected
-    assert not orders_seen.orders_for(elector(), found, "z").bar_id
+    assert orders_seen.orders_for(elector(), found, "a", LIFE) == expected
+    assert not orders_seen.orders_for(elector(), found, "z", LIFE).bar_id
 
 
 def test_times_of_orders_are_asked_for_only_where_there_are_some():
     asked = SimpleNamespace(server_time=failing(AssertionError()))
-    assert orders_seen.orders_for(asked, aside(), "a").bar_id == "m"
+    assert orders_seen.orders_for(asked, aside(), "a", LIFE).bar_id == "m"
 
 
 @pytest.mark.parametrize("found", [aside(), Control()])
@@ -55,7 +57,23 @@ def test_a_claim_that_was_refused_tells_why_and_is_made_again_where_that_is_over
     posted = []
     told = election_worker.claim(barred, "orders", messages.Claim(7), WHO, SimpleNamespace(generation=1), posted.append)
     assert told == messages.RequestFailed(7, False, "in maintenance")
-    assert posted == [events.ElectionEvent("orders", orders_seen.orders_for(elector(), found, "a"))]
+    assert posted == [events.ElectionEvent("orders", orders_seen.orders_for(elector(), found, "a", LIFE))]
+
+
+@pytest.mark.parametrize("life, own", [(LIFE, True), (LIFE._replace(instance="boot-4-11-200"), False)])
+def test_a_consent_of_this_life_is_known_by_whoever_reads_the_control(life, own):
+    """Also in the answer to a claim that it has barred."""
+    found, posted = Control(Stamp(1, 1), paused=Pause(Order("p"), None, "a", 41, life)), []
+    reads = elector(claim=failing(Barred("paused")), read_control=lambda: found, watch_control=lambda: (found, Future()))
+    election_worker.claim(reads, "orders", messages.Claim(7), WHO, SimpleNamespace(generation=1), posted.append)
+    told = order_worker.read_control(reads, "orders", "a", posted.append, LIFE).seen
+    assert posted[0].event == told and (told.pause.own, told.pause.consent) == (own, 41)
+
+
+@pytest.mark.parametrize("reader", [orders_seen.orders_for, order_worker.read_control, election_worker.Claimant])
+def test_whoever_reads_the_control_must_say_in_which_life_of_the_node(reader):
+    """One that is not told never recognises a consent of its own."""
+    assert inspect.signature(reader).parameters["life"].default is inspect.Parameter.empty
 
 
 @pytest.mark.parametrize("error, expected", [
@@ -80,7 +98,7 @@ def test_a_handover_is_begun_for_its_order():
 
 @pytest.mark.parametrize("error, seen", [(AccessDenied("no"), True), (TimedOut("slow"), False)])
 def test_a_control_that_is_forbidden_bars_and_one_that_is_not_answered_is_asked_for_again(error, seen):
-    told = order_worker.read_control(elector(watch_control=failing(error)), "orders", "a", None)
+    told = order_worker.read_control(elector(watch_control=failing(error)), "orders", "a", None, LIFE)
     assert isinstance(told, events.ControlRead) and (told.seen is not None) == seen
     if seen:
         assert told.seen.unread and "no" in told.seen.bar
@@ -88,7 +106,7 @@ def test_a_control_that_is_forbidden_bars_and_one_that_is_not_answered_is_asked_
 
 def test_a_change_of_the_control_is_told():
     changed, posted = Future(), []
-    told = order_worker.read_control(elector(watch_control=lambda: (Control(), changed)), "orders", "a", posted.append)
+    told = order_worker.read_control(elector(watch_control=lambda: (Control(), changed)), "orders", "a", posted.append, LIFE)
     assert told.seen == messages.ControlSeen() and not posted
     changed.set_result("changed")
     assert posted == [events.ControlChanged("orders")]

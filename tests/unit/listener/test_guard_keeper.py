@@ -18,7 +18,7 @@ from tests.unit.listener.parts import NOW, Host, candidacies, candidacy, means
 def keeper(host, ones, pid=8):
     """A guard's keeper whose guard has this pid."""
     host.guard = lambda post: SimpleNamespace(pid=pid)
-    return GuardKeeper(means(host), ones, None, None, None, None, None)
+    return GuardKeeper(means(host), ones, None, None, None, None, None, None)
 
 
 @pytest.mark.parametrize("up, pid, independent", [(False, 8, False), (True, 7, False), (True, 8, True)])
@@ -77,7 +77,7 @@ def one():
     host.resort.arm = lambda cgroups: None
     running = candidacies(candidacy(host, State(role=roles.PRIMARY, step="", token=5, deadline=NOW + 60.0)))
     enforcement = Enforcement(means(host), running)
-    keeper = GuardKeeper(means(host), running, None, enforcement, None, lambda: 0.4, lambda: None)
+    keeper = GuardKeeper(means(host), running, None, enforcement, None, lambda: 0.4, lambda: None, lambda echo: None)
     keeper.handlers()[protocol.Welcome](protocol.Welcome(True, False, protocol.VERSION, {}, 8, ""))
     return SimpleNamespace(host=host, guard=guard, running=running, keeper=keeper)
 
@@ -124,7 +124,7 @@ def test_a_guard_that_believes_an_old_record_is_told_to_end_what_nobody_runs(fou
     host, link = Host(), Guard()
     candidate = candidacy(host, State(role=roles.DETACHED, step="waiting"))
     host.guard = lambda post: link
-    keeper = GuardKeeper(means(host), candidacies(candidate), None, None, None, None, None)
+    keeper = GuardKeeper(means(host), candidacies(candidate), None, None, None, None, None, None)
     keeper.found = found
     keeper.tell_anew()
     assert [told[0] for told in link.told] == ["primary"] * ends
@@ -139,6 +139,6 @@ def test_a_new_guard_is_told_whether_the_ack_is_written():
         candidate = candidacy(host, State(**{"step": "", "token": 5, "deadline": NOW + 60.0, **state}))
         candidate.group.send = told.append
         host.guard = lambda post, link=link: link
-        GuardKeeper(means(host), candidacies(candidate), None, None, None, None, None).tell_anew()
+        GuardKeeper(means(host), candidacies(candidate), None, None, None, None, None, None).tell_anew()
     assert [type(one) for one in told] == [protocol.AdoptOrder, protocol.AckOrder, protocol.AdoptOrder, protocol.AdoptOrder]
     assert told[0].grant.acked and told[1] == protocol.AckOrder("primary", 5, True) and not told[2].grant.acked

@@ -644,6 +644,17 @@ def test_a_name_with_several_addresses_is_tried_at_each(monkeypatch):
     assert f"http://both.example:{port}" in caught.value.reason
 
 
+@pytest.mark.parametrize("name", ["app#1", "what?", "[1]"])
+def test_a_socket_may_have_any_path(name, tmp_path, monkeypatch):
+    """Also a relative one."""
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    for url in (f"unix://{name}/s.sock", f"unix://{tmp_path}/{name}/s.sock"):
+        with pytest.raises(Unreachable, match="No such file") as caught:
+            ask.caller(url)("where")
+        assert url in caught.value.reason
+
+
 @pytest.mark.parametrize("url", ["", "ftp://x", "unix://", "http://", "http://x:y", "http://x:99999"])
 def test_what_is_no_url_of_supervisord(url):
     with pytest.raises(ValueError):

@@ -1,4 +1,4 @@
-"""Which address of supervisord a call takes, where its name has several."""
+"""Which address of supervisord a call takes: that of a socket's path, and of a host name that has several, or none yet."""
 
 import contextlib
 import socket
@@ -14,11 +14,11 @@ ANSWER = b"<?xml version='1.0'?><methodResponse><params><param><value><int>7</in
 
 
 @contextlib.contextmanager
-def answering(host):
-    """A supervisord in so far as each call is answered with 7; yields (address, list of calls)."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def answering(place):
+    """A supervisord in so far as each call is answered with 7; yields (address, list of calls). place: a host, or a path."""
+    family = socket.AF_UNIX if "/" in place else socket.AF_INET6 if ":" in place else socket.AF_INET
     with socket.socket(family) as door:
-        door.bind((host, 0))
+        door.bind(place if family == socket.AF_UNIX else (place, 0))
         door.listen(8)
         calls = []
 
@@ -40,6 +40,17 @@ def answering(host):
         finally:
             door.shutdown(socket.SHUT_RDWR)
             thread.join()
+
+
+@pytest.mark.parametrize("name", ["app#1", "what?", "100%", "a%23b", "two words", "[1]", "a;b", "app#1?b", "user@host:80"])
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_socket_may_have_any_path(name, relative, tmp_path, monkeypatch):
+    """supervisord writes unix:// and the path as it is, also for a relative one, as supervisorctl takes it."""
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    path = f"{name}/s.sock" if relative else str(tmp_path / name / "s.sock")
+    with answering(path):
+        assert Supervisord(f"unix://{path}").call("supervisor.getPID") == 7
 
 
 @pytest.fixture
@@ -111,6 +122,86 @@ def test_a_request_that_may_have_been_taken_is_not_sent_again(names):
         with pytest.raises(Unreachable) as error:
             Supervisord("http://localhost:9001").call("supervisor.getPID", timeout=0.3)
         assert error.value.sent and not calls
+
+
+class NameService:
+    """Knows one name, or does not answer. asked: how often it was asked. fails: what it says instead, if anything; known: the
+    addresses that the name has; goes_on: while it is not set, it takes a minute."""
+
+    def __init__(self, monkeypatch):
+        self.asked, self.known, self.goes_on = 0, [], threading.Event()
+        self.fails = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        self.goes_on.set()
+        self._real = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", self)
+
+    def __call__(self, host, port, *arguments, flags=0, **options):
+        if flags & socket.AI_NUMERICHOST:
+            return self._real(host, port, *arguments, flags=flags, **options)
+        self.asked += 1
+        fails, known = self.fails, self.known
+        self.goes_on.wait(60)
+        if fails:
+            raise fails
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", one) for one in known]
+
+
+@pytest.fixture
+def service(monkeypatch):
+    made = NameService(monkeypatch)
+    yield made
+    made.goes_on.set()
+
+
+def test_a_name_that_cannot_be_resolved_yet_is_looked_up_with_the_next_call(service):
+    """As at boot, where the listener begins before the resolver does."""
+    with answering("127.0.0.1") as (address, calls):
+        door = Supervisord("http://node1.example:9001")
+        with pytest.raises(Unreachable, match="node1.example cannot be resolved: Temporary failure") as error:
+            door.call("supervisor.getPID")
+        assert not error.value.sent
+        door.wake()
+        service.fails, service.known = None, [address]
+        assert door.call("supervisor.getPID") == 7 and len(calls) == 1
+        asked = service.asked
+        assert door.call("supervisor.getPID") == 7 and service.asked == asked
+
+
+def test_a_name_service_that_hangs_holds_a_call_up_no_longer_than_its_limit(service):
+    with answering("127.0.0.1") as (address, _):
+        door = Supervisord("http://node1.example:9001")
+        service.goes_on.clear()
+        service.fails, service.known = None, [address]
+        for _ in range(3):
+            with pytest.raises(Unreachable, match="0.05 s.*node1.example") as error:
+                door.call("supervisor.getPID", timeout=0.05)
+            assert not error.value.sent
+        # One look-up is under way, for all calls.
+        assert service.asked == 2
+        service.goes_on.set()
+        assert door.call("supervisor.getPID", timeout=60) == 7
+
+
+def test_without_a_thread_for_the_look_up_a_call_fails_and_the_next_one_tries_again(service, monkeypatch):
+    with answering("127.0.0.1") as (address, _):
+        door = Supervisord("http://node1.example:9001")
+        service.fails, service.known = None, [address]
+
+        def refuse(thread):
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as without:
+            without.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(Unreachable, match="no thread") as error:
+                door.call("supervisor.getPID")
+            assert not error.value.sent
+        assert door.call("supervisor.getPID") == 7
+
+
+def test_a_name_that_can_be_none_is_told_as_one_that_is_not_known(service):
+    service.fails = UnicodeError("label empty or too long")
+    with pytest.raises(Unreachable, match="is not a valid host name"):
+        Supervisord(f"http://{'a' * 64}.example:9001").call("supervisor.getPID")
 
 
 def test_an_ipv6_literal():
