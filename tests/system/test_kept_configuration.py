@@ -129,7 +129,9 @@ def test_what_has_not_proven_good_is_not_kept(make_cluster, zk_server):
 def test_without_a_copy_it_ends_with_status_2(make_cluster, zk_server):
     cluster = patient(make_cluster, zk_server, names=("a",))
     node = cluster["a"]
-    (node.folder / "run" / kept_config.NAME).unlink(missing_ok=True)
+    # What is only removed is put back.
+    (node.folder / "torn").write_bytes(bytes(1 << 16))
+    (node.folder / "torn").replace(node.folder / "run" / kept_config.NAME)
     rewrite(node, ("[zkelect]\n", "[zkelect]\ncolour = red\n"))
     node.ctl("restart", "zkelect:zkelect")
     log = node.folder / "logs" / "supervisord.log"
