@@ -1,4 +1,5 @@
-"""The last report of this node's listener, as supervisord keeps it, for `/standby` and `/ready`. No listener is asked for it."""
+"""The last report of this node's listener, as supervisord keeps it, for `/standby`, `/ready` and `/metrics`. No listener is asked
+for it."""
 
 from __future__ import annotations
 
@@ -24,16 +25,21 @@ class Report(NamedTuple):
     why: str = "supervisord was not asked yet"
     at: float = -float("inf")
 
+    def still(self, now: float) -> Optional[view.View]:
+        """The view while it says something. now: seconds of CLOCK_BOOTTIME."""
+        return self.view if now - self.at <= STALE else None
+
     def standby(self, election: str, now: float) -> str:
         """Why the node could not take over in an election; "" where it stands by and could. now: seconds of CLOCK_BOOTTIME."""
-        if self.view is None or now - self.at > STALE:
+        said = self.still(now)
+        if said is None:
             return self.why or "supervisord does not answer"
-        doubt = self.view.doubt(election)
+        doubt = said.doubt(election)
         if doubt:
             return printable(doubt)
-        if self.view.status(election) == NOT_PRIMARY:
+        if said.status(election) == NOT_PRIMARY:
             return ""
-        facts = self.view.facts(election)
+        facts = said.facts(election)
         trouble = view.as_text(facts.get("trouble"))
         return f"this node is {view.as_text(facts.get('role'))}" + (f": {trouble}" if trouble else "")
 
