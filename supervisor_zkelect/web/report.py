@@ -8,6 +8,7 @@ from typing import Any, Callable, NamedTuple, Optional
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import view
 from supervisor_zkelect.operators.outcome import NOT_PRIMARY
+from supervisor_zkelect.operators.view import View
 from supervisor_zkelect.supervisord.client import SupervisordError
 from supervisor_zkelect.system import clock
 
@@ -21,11 +22,11 @@ STALE = 3.0
 class Report(NamedTuple):
     """view: None where there is none, and why. at: when supervisord was asked, seconds of CLOCK_BOOTTIME."""
 
-    view: Optional[view.View] = None
+    view: Optional[View] = None
     why: str = "supervisord was not asked yet"
     at: float = -float("inf")
 
-    def still(self, now: float) -> Optional[view.View]:
+    def still(self, now: float) -> Optional[View]:
         """The view while it says something. now: seconds of CLOCK_BOOTTIME."""
         return self.view if now - self.at <= STALE else None
 
