@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the words say. Returns the exit status. Raises Trouble."""
+    if getattr(arguments, "json", False) and not arguments.asks:
+        raise Trouble(USAGE, "--json counts with --check only; leave it out, or add --check")
+    if arguments.user is not None and getattr(arguments, "configuration", None) is not None:
+        raise Trouble(USAGE, "-c FILE counts without --hash only; leave one of them out")
     if arguments.user is not None:
         return _print_password(arguments.user)
     settings = _settings(arguments)
