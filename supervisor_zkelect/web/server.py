@@ -103,8 +103,7 @@ class Server(HTTPServer):
         awaited, users = self._prepare(route), self._passwords.changes
         if awaited is not None:
             await awaited
-        begins = route.stream and request.method == "GET"
-        if begins:
+        if route.stream:
             await self._streams.make()
         if self._passwords.changes != users:
             # Who was let in by the former file may not be any more.
@@ -112,15 +111,20 @@ class Server(HTTPServer):
             if refused is not None:
                 self._send(request, refused)
                 return
-        if not begins:
-            answer = attempt(partial(route.answer, question))
-            if answer.made is not None:
-                answer = await asyncio.get_running_loop().run_in_executor(self._aside, attempt, answer.made)
-            self._send(request, answer)
+        if route.stream:
+            self._stream(request)
             return
-        why = self._streams.begin(request.connection, _headers(Answer(200, kind=answers.EVENTS)))
-        if why:
-            self._send(request, answers.refusal(503, why, {"Retry-After": "10"}))
+        answer = attempt(partial(route.answer, question))
+        if answer.made is not None:
+            answer = await asyncio.get_running_loop().run_in_executor(self._aside, attempt, answer.made)
+        self._send(request, answer)
+
+    def _stream(self, request: HTTPServerRequest) -> None:
+        """Begin a stream, or tell who asks by HEAD what one has."""
+        head, begun = request.method == "HEAD", Answer(200, kind=answers.EVENTS)
+        why = self._streams.refusal() if head else self._streams.begin(request.connection, _headers(begun))
+        if why or head:
+            self._send(request, answers.refusal(503, why, {"Retry-After": "10"}) if why else begun)
 
     async def _refusal(self, request: HTTPServerRequest, route: Route) -> Optional[Answer]:
         if route.probe:
@@ -136,7 +140,7 @@ class Server(HTTPServer):
         stream = getattr(connection, "stream", None)
         if stream is not None:
             stream.until, stream.again = answer.until, answer.again
-        if answer.status != 204:
+        if answer.status != 204 and answer.kind != answers.EVENTS:
             headers["Content-Length"] = str(len(answer.body))
         if request.method == "OPTIONS":
             headers["Allow"] = ", ".join(answers.METHODS)

@@ -232,8 +232,8 @@ class Site:
 
 
 def _values(query: str, route: str, takes: Sequence[str]) -> Dict[str, str]:
-    """The value of each name in a query. Raises ValueError, which says what is wrong: whoever asks would take for done what counts
-    for nothing."""
+    """The value of each name in a query. Raises ValueError, which says what is wrong: whoever asks would take for done what
+    counts for nothing."""
     if len(query) > _LONGEST_QUERY:
         raise ValueError(f"the query is longer than {_LONGEST_QUERY} characters")
     try:

@@ -46,20 +46,24 @@ class Streams:
     def __len__(self) -> int:
         return len(self._open)
 
+    def refusal(self) -> str:
+        """Why none may begin, by what `make` has made; "" where one may."""
+        if len(self._open) >= MOST:
+            return "too many streams are open; close one"
+        return "" if self.untaken.room(len(self._event.text)) else TOO_MUCH
+
     def begin(self, connection: Any, headers: HTTPHeaders) -> str:
         """Begin a stream, by what `make` has made. Returns why not, "" where it has begun. Whoever has gone meanwhile has
         none."""
-        text = b"retry: 2000\n\n" + self._event.text
         if connection.stream.closed():
             return ""
-        if len(self._open) >= MOST:
-            return "too many streams are open; close one"
-        if not self.untaken.room(len(text)):
-            return TOO_MUCH
+        why = self.refusal()
+        if why:
+            return why
         one = _Stream(connection, self.untaken)
         self._open.add(one)
         connection.set_close_callback(lambda: self._open.discard(one))
-        one.start(headers, text)
+        one.start(headers, b"retry: 2000\n\n" + self._event.text)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
         return ""

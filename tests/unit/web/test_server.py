@@ -278,10 +278,25 @@ def test_streams_are_limited_and_end_with_their_readers(monkeypatch):
             next(events(one))
 
 
-def test_head_of_a_stream_is_no_stream():
-    with Served() as served:
-        assert served.ask("/events", "HEAD")[0] == 200
+def head(file):
+    """The first line of an answer, and its headers but for those of one connection."""
+    first, *found = iter(file.readline, b"\r\n")
+    return first, sorted(line for line in found if not line.startswith((b"Transfer-Encoding", b"Date")))
+
+
+def test_head_of_a_stream_has_its_headers_and_is_no_stream(monkeypatch):
+    with Served() as served, served.connect() as one, served.connect() as other:
+        file = one.makefile("rb")
+        for _ in range(2):
+            # The connection goes on.
+            one.sendall(b"HEAD /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            asked = head(file)
         assert len(served.streams) == 0
+        other.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert head(other.makefile("rb")) == asked and asked[0] == b"HTTP/1.1 200 OK\r\n"
+        assert b"Content-Type: text/event-stream\r\n" in asked[1] and not [line for line in asked[1] if b"Content-Length" in line]
+        monkeypatch.setattr(streams, "MOST", 1)
+        assert served.ask("/events", "HEAD")[0] == served.ask("/events")[0] == 503
 
 
 def test_an_answer_that_does_not_hold_any_more_is_not_sent(monkeypatch):
