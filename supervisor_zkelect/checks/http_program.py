@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import time
+from typing import Any, Sequence, Tuple
 
 TIME = 1.0
-"""Seconds that it has for each step of its answer."""
+"""Seconds that it has from the first packet to the last, once its name is resolved, which has no limit of time."""
 
 _LONGEST = 4096
 """Bytes of an answer that are read."""
@@ -17,12 +19,14 @@ _ALL = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 def trouble(place: str, tls: bool, seconds: float = TIME) -> str:
     """Why `zkelect http` does not answer, in one line; "" where it does. place: host:port, where it listens. tls: whether it
-    speaks TLS; whose certificate it has does not matter here."""
+    speaks TLS; whose certificate it has does not matter here. seconds: for the whole, as `TIME`."""
     host, _, port = place.rpartition(":")
     host = host.strip("[]")
     try:
-        with socket.create_connection((_ALL.get(host, host), int(port)), seconds) as link:
-            answer = _asked(_wrapped(link) if tls else link)
+        addresses = socket.getaddrinfo(_ALL.get(host, host), int(port), 0, socket.SOCK_STREAM)
+        deadline = time.monotonic() + seconds
+        with _connected(addresses, deadline) as link:
+            answer = _asked(_wrapped(link) if tls else link, deadline)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return f"zkelect http does not answer at {place} ({why}); a load balancer sees no primary here"
@@ -36,18 +40,40 @@ def trouble(place: str, tls: bool, seconds: float = TIME) -> str:
     return f"another program than zkelect http answers at {place}; a load balancer sees no primary here"
 
 
+def _connected(addresses: Sequence[Tuple[Any, ...]], deadline: float) -> socket.socket:
+    """A connection to the first address that takes one. addresses: as `socket.getaddrinfo` has them. Raises OSError."""
+    trouble = OSError("no address")
+    for number, (family, kind, protocol, _, address) in enumerate(addresses):
+        link = None
+        try:
+            link = socket.socket(family, kind, protocol)
+            # One that does not answer leaves time for the others.
+            link.settimeout(_left(deadline) / (len(addresses) - number))
+            link.connect(address)
+            link.settimeout(_left(deadline))
+            return link
+        except OSError as error:
+            trouble = error
+            if link is not None:
+                link.close()
+    raise trouble
+
+
 def _wrapped(link: socket.socket) -> socket.socket:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context.wrap_socket(link)
 
 
-def _asked(link: socket.socket) -> bytes:
-    """The answer. Raises OSError, and ValueError where there is none."""
+def _asked(link: socket.socket, deadline: float) -> bytes:
+    """The answer. deadline: a time.monotonic(). Raises OSError, and ValueError where there is none."""
     with link:
+        link.settimeout(_left(deadline))
         link.sendall(b"GET /live HTTP/1.0\r\n\r\n")
         answer = b""
         while len(answer) < _LONGEST:
+            # For the whole, as an answer may come byte by byte.
+            link.settimeout(_left(deadline))
             more = link.recv(_LONGEST)
             if not more:
                 break
@@ -55,3 +81,11 @@ def _asked(link: socket.socket) -> bytes:
     if not answer:
         raise ValueError("it hangs up")
     return answer
+
+
+def _left(deadline: float) -> float:
+    """Seconds until the deadline. Raises socket.timeout when it has passed."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise socket.timeout("timed out")
+    return left

@@ -12,8 +12,9 @@ import ssl
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from supervisor_zkelect.checks.parse import parse
-from supervisor_zkelect.config import shellwords, values
+from supervisor_zkelect.config import listening, shellwords, values
 from supervisor_zkelect.config.options import CHECKS, ELECTION, Option
+from supervisor_zkelect.config.settings import HTTP
 from supervisor_zkelect.config.source import Section
 from supervisor_zkelect.config.values import Secret
 from supervisor_zkelect.core import lease, places, room, untrusted
@@ -31,6 +32,7 @@ def check_main(main: Section) -> None:
     _check_sasl(main)
     _check_login(main)
     _check_acl(main)
+    _check_http(main)
     _doubt_http(main)
 
 
@@ -204,6 +206,14 @@ def _check_acl(main: Section) -> None:
     if main.values.get("acl", "open") != "open" and not any(credentials):
         what = "this node has no credentials that the ACL could name"
         main.wrong("acl", f"{what}; set digest or digest_file, or use acl = open")
+
+
+def _check_http(main: Section) -> None:
+    agent, http = main.values.get("http_agent"), main.values.get("http", "")
+    if agent and http != "":
+        told, http = ("" if http else " (the default)"), http or HTTP
+        if listening.overlap(listening.split(agent), listening.split(http)):
+            main.wrong("http_agent", f"takes the place of http = {http}{told}; give each a port of its own")
 
 
 def _doubt_http(main: Section) -> None:

@@ -373,6 +373,10 @@ class GuardedGroups:
     def proven_dead(self, one: GuardedGroup) -> bool:
         """Note that a group is proven dead. Returns whether that ends a term which was not reported yet."""
         one.dead, one.called = True, False
+        if one.written and one.entry.lease != NO_LEASE:
+            # Whoever drains its clients for as long as it may run need not wait. What could not be written goes on being doubted
+            # under the lease that somebody may read.
+            self._put(one, lease=NO_LEASE)
         if one.ended and "dead" not in one.ended:
             one.ended["dead"] = time.time()
             return True

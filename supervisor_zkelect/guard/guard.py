@@ -16,7 +16,7 @@ Rules
 2.  Every stop revokes the grant first, in the record, then asks, then kills, then proves. The group has its stopwaitsecs,
     cut only by its lease, which is renewed while the stop goes on. Killed at once is only what runs without a lease, or
     with a session or proposal that is gone, or whose supervisord is dead, or whose runtime folder somebody else has
-    taken. A record that cannot be written keeps nothing from dying.
+    taken. A record that cannot be written keeps nothing from dying. Once a group is proven dead it has no lease.
 3.  A lease that nobody extends ends: asked to stop at `stop_at`, killed at `kill_at`, whatever the listener does.
 4.  supervisord is dead: every group is killed at once, and none is started. When all are proven dead, the listener
     releases; if it is gone, or does not within LISTENER_TIME of the proof, it is killed, and the guard releases.

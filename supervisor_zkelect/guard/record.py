@@ -65,8 +65,8 @@ class Owner(namedtuple("Owner", "boot namespace pid start")):
 
 
 class Entry(namedtuple("Entry", "election group address token granted revoked lease acked", defaults=(False,))):
-    """One election. revoked: how many grants were revoked so far. lease: a `Lease`, after whose times the guard goes. acked:
-    whether the ack was written in this term; it counts under the grant alone."""
+    """One election. revoked: how many grants were revoked so far. lease: a `Lease`, after whose times the guard goes; of a group
+    that is proven dead none. acked: whether the ack was written in this term; it counts under the grant alone."""
 
     __slots__ = ()
 

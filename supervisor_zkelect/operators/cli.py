@@ -259,7 +259,7 @@ def _add_monitor(add: Any) -> None:
     for words, default, word in ((("-w", "--warning"), 1, "WARNING"), (("-c", "--critical"), 0, "CRITICAL")):
         told = f"{word} where fewer nodes than that stand by; by default {default}"
         command.add_argument(*words, metavar="N", type=_count, default=default, help=told)
-    told = f"how long the listener has to tell of the cluster; by default {monitor.TIME:g}"
+    told = f"how long the listener, or ZooKeeper with --servers, has to tell of the cluster; by default {monitor.TIME:g}"
     command.add_argument("-t", "--timeout", metavar="SECONDS", type=_positive, default=monitor.TIME, help=told)
     _add_afar(command)
 

@@ -28,7 +28,7 @@ EXITS = "0 OK; 1 WARNING; 2 CRITICAL; 3 UNKNOWN, also for wrong words"
 """The meanings of its exit status, for the help."""
 
 TIME = 10.0
-"""Seconds that ZooKeeper has to tell of all elections, unless said otherwise."""
+"""Seconds that the listener, or ZooKeeper, has to tell of all elections, unless said otherwise."""
 
 _LONGEST, _LONGEST_PART = 1000, 160
 """Characters of the line's text, and of a part of it that others have written."""

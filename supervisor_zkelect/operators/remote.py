@@ -16,6 +16,9 @@ OPTIONS = ("digest_file", "tls_ca", "tls_cert", "tls_key", "tls_key_password_fil
 ZOOKEEPER_TIME = 5.0
 """Seconds that ZooKeeper has to answer."""
 
+STOP_TIME = 1.0
+"""Seconds for which the end of a client is waited for: a server that does not answer makes it take longer."""
+
 ROOT = "/zkelect"
 """Where elections stand by default."""
 
@@ -66,14 +69,22 @@ def root_of(arguments: argparse.Namespace) -> str:
     return str(getattr(arguments, "root", None) or ROOT).rstrip("/")
 
 
-def opened(settings: Any) -> Any:
-    """A client with a session at the servers of these settings. Raises Trouble: whatever keeps it from that, nothing is known."""
+def opened(settings: Any, seconds: float = ZOOKEEPER_TIME) -> Any:
+    """A client with a session at the servers of these settings. seconds: that they have to give one. Raises Trouble: whatever
+    keeps it from that, nothing is known."""
     from supervisor_zkelect.zookeeper import connect
 
     quiet()
+    client = None
     try:
-        return connect.open_client(settings, ZOOKEEPER_TIME)
-    except Exception as error:
+        client = connect.client_for(settings)
+        connect.start_client(client, seconds)
+        return client
+    except BaseException as error:
+        if client is not None:
+            connect.stop_in_time(client, STOP_TIME)
+        if not isinstance(error, Exception):
+            raise
         raise Trouble(UNKNOWN, f"unknown: {error or type(error).__name__}") from None
 
 

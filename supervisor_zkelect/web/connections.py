@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import ipaddress
 import math
 from collections import Counter
@@ -24,6 +25,12 @@ ASK_TIME = 1.0
 
 STUCK = 20.0
 """Seconds within which an answer must have been taken."""
+
+SMALL, MOST_UNTAKEN = 64 << 10, 32 << 20
+"""Bytes of an answer or an event that is sent at any rate, and of all that may wait to be taken."""
+
+TOO_MUCH = "too much is under way to others; try again"
+"""Why no more is sent."""
 
 
 _Key = TypeVar("_Key")
@@ -99,6 +106,28 @@ def holder(address: Any) -> str:
             return str(ipaddress.ip_network((found, 64), strict=False))
         return str(found.ipv4_mapped)
     return host
+
+
+class Untaken:
+    """The bytes of answers and events that wait to be taken, by whomever."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+
+    def room(self, size: int) -> bool:
+        """Whether so many more may be sent."""
+        return size <= SMALL or self._bytes + size <= MOST_UNTAKEN
+
+    def sends(self, size: int, sending: Any) -> None:
+        """So many are sent. sending: the future of that, which is done when they were taken, or nobody will."""
+        self._bytes += size
+        sending.add_done_callback(functools.partial(self._taken, size))
+
+    def _taken(self, size: int, sending: Any) -> None:
+        self._bytes -= size
+        # What was not sent, nobody waits for.
+        if not sending.cancelled():
+            sending.exception()
 
 
 def close_if_stuck(stream: Any, sending: Any) -> None:

@@ -82,7 +82,7 @@ class Here:
     def metrics(self) -> Callable[[], bytes]:
         """See `site.NodeAnswers`."""
         seen, moment = self.look(), clock.now()
-        entries, view = seen.record.entries if seen.record is not None else [], self.reporter.latest.view
+        entries, view = seen.record.entries if seen.record is not None else [], self.reporter.latest.still(moment)
         # Who asks for metrics has looked already, for one picture.
         picture = self._document(self.photographer.latest)
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import Any, Tuple
+from typing import Any, Collection, List, Tuple
 
+from supervisor_zkelect.config.listening import overlap, split
 from supervisor_zkelect.web import certificate
 
-
-def split(place: str) -> Tuple[str, int]:
-    """host:port as both."""
-    host, _, port = place.rpartition(":")
-    return host.strip("[]"), int(port)
+_Address = Tuple[Any, ...]
+"""As `socket.getaddrinfo` gives it."""
 
 
 def trouble(former: Any, fresh: Any) -> str:
@@ -23,24 +21,33 @@ def trouble(former: Any, fresh: Any) -> str:
         return f"http_tls_cert: {getattr(error, 'strerror', None) or error}"
     held = [place for place in (former.http_at, former.http_agent) if place]
     ports = [split(place)[1] for place in held]
+    found: List[_Address] = []
     for place in (fresh.http_at, fresh.http_agent):
-        if place and place not in held:
+        if place:
             try:
-                _bind(*split(place), ports)
-            except OSError as error:
-                return f"{place}: {error.strerror or error}"
+                host, port = split(place)
+                addresses: List[_Address] = [*socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_PASSIVE)]
+                # Not by the kernel, which must not be believed about ports that this process has.
+                if any(overlap(one[4][:2], other[4][:2]) for one in addresses for other in found):
+                    return f"{place}: in use by {fresh.http_at}, which is http; give each a port of its own"
+                for address in addresses if place not in held else ():
+                    _bind(address, ports)
+                found += addresses
+            except (OSError, ValueError) as error:
+                return f"{place}: {getattr(error, 'strerror', None) or error}"
     return ""
 
 
-def _bind(host: str, port: int, held: Any) -> None:
-    """Bind to all addresses of a host, for a moment. held: ports that this process has, which another address may not get yet."""
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_PASSIVE):
-        with socket.socket(family, kind, protocol) as door:
-            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            try:
-                door.bind(address)
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE or port not in held:
-                    raise
+def _bind(address: _Address, held: Collection[int]) -> None:
+    """Bind to an address for a moment. held: ports that this process has, which another address may not get yet. Raises
+    OSError."""
+    family, kind, protocol, _, place = address
+    with socket.socket(family, kind, protocol) as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            door.bind(place)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or place[1] not in held:
+                raise

@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the words say. Returns the exit status. Raises Trouble."""
+    if getattr(arguments, "json", False) and not arguments.asks:
+        raise Trouble(USAGE, "--json counts with --check only; leave it out, or add --check")
+    if arguments.user is not None and getattr(arguments, "configuration", None) is not None:
+        raise Trouble(USAGE, "-c FILE counts without --hash only; leave one of them out")
     if arguments.user is not None:
         return _print_password(arguments.user)
     settings = _settings(arguments)
@@ -93,9 +97,9 @@ def _print_password(user: str) -> int:
 
 def place_of(settings: Any) -> Tuple[str, int]:
     """Host and port at which it listens."""
-    from supervisor_zkelect.web import places
+    from supervisor_zkelect.config import listening
 
-    return places.split(settings.http_at)
+    return listening.split(settings.http_at)
 
 
 # Serving
@@ -196,9 +200,8 @@ class Program:
 
     async def run(self) -> None:
         """Serve until the end. Raises OSError and ValueError."""
-        from supervisor_zkelect.config import http_files
+        from supervisor_zkelect.config import http_files, listening
         from supervisor_zkelect.web import certificate
-        from supervisor_zkelect.web.places import split
         from supervisor_zkelect.web.server import Server
 
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
@@ -214,7 +217,7 @@ class Program:
         server.listen(port, host, backlog=1024)
         log.info("answers at %s://%s", "https" if self.settings.http_tls_cert else "http", self.settings.http_at)
         if self.settings.http_agent:
-            await self._agent.listen(*split(self.settings.http_agent))
+            await self._agent.listen(*listening.split(self.settings.http_agent))
             log.info("answers agent-checks at %s", self.settings.http_agent)
         for option, value, what in http_files.troubles(self.settings, time.time()):
             log.warning("%s = %s: %s", option, value, what)

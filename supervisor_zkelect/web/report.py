@@ -1,4 +1,5 @@
-"""The last report of this node's listener, as supervisord keeps it, for `/standby` and `/ready`. No listener is asked for it."""
+"""The last report of this node's listener, as supervisord keeps it, for `/standby`, `/ready` and `/metrics`. No listener is asked
+for it."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from typing import Any, Callable, NamedTuple, Optional
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import view
 from supervisor_zkelect.operators.outcome import NOT_PRIMARY
+from supervisor_zkelect.operators.view import View
 from supervisor_zkelect.supervisord.client import SupervisordError
 from supervisor_zkelect.system import clock
 
@@ -20,20 +22,25 @@ STALE = 3.0
 class Report(NamedTuple):
     """view: None where there is none, and why. at: when supervisord was asked, seconds of CLOCK_BOOTTIME."""
 
-    view: Optional[view.View] = None
+    view: Optional[View] = None
     why: str = "supervisord was not asked yet"
     at: float = -float("inf")
 
+    def still(self, now: float) -> Optional[View]:
+        """The view while it says something. now: seconds of CLOCK_BOOTTIME."""
+        return self.view if now - self.at <= STALE else None
+
     def standby(self, election: str, now: float) -> str:
         """Why the node could not take over in an election; "" where it stands by and could. now: seconds of CLOCK_BOOTTIME."""
-        if self.view is None or now - self.at > STALE:
+        said = self.still(now)
+        if said is None:
             return self.why or "supervisord does not answer"
-        doubt = self.view.doubt(election)
+        doubt = said.doubt(election)
         if doubt:
             return printable(doubt)
-        if self.view.status(election) == NOT_PRIMARY:
+        if said.status(election) == NOT_PRIMARY:
             return ""
-        facts = self.view.facts(election)
+        facts = said.facts(election)
         trouble = view.as_text(facts.get("trouble"))
         return f"this node is {view.as_text(facts.get('role'))}" + (f": {trouble}" if trouble else "")
 

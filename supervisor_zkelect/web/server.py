@@ -20,7 +20,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
 from supervisor_zkelect.web import answers, hosts
 from supervisor_zkelect.web.admission import Admission
 from supervisor_zkelect.web.answers import Answer
-from supervisor_zkelect.web.connections import Connections, close_if_stuck
+from supervisor_zkelect.web.connections import TOO_MUCH, Connections, close_if_stuck
 from supervisor_zkelect.web.lines import lines
 from supervisor_zkelect.web.passwords import Passwords
 from supervisor_zkelect.web.site import Asked, Request, Route, Site
@@ -34,9 +34,6 @@ IDLE_TIME = 60.0
 LONGEST_HEADER, LONGEST_BODY, BODY_TIME = 16 << 10, 1 << 10, 5.0
 """Bytes of a header and of a body, which nobody reads, and seconds that the latter has."""
 
-SMALL, MOST_UNTAKEN = 64 << 10, 32 << 20
-"""Bytes of an answer that is sent at any rate, and of all answers that may wait to be taken."""
-
 Prepare = Callable[[Route], Any]
 """Waits for what a route wants to have fresh; returns an awaitable, or None for nothing."""
 
@@ -48,8 +45,7 @@ class Server(HTTPServer):
         self._site, self._passwords, self._prepare, self._streams = site, passwords, prepare, streams
         self._admission, self._kept = Admission(passwords), Connections()
         self._aside = ThreadPoolExecutor(1, "zkelect-answers")
-        #: bytes of answers that are not taken yet
-        self._untaken = 0
+        self._untaken = streams.untaken
         # Whoever is not let in any more is not told any more.
         passwords.changed = streams.close_all
         super().initialize(
@@ -107,8 +103,7 @@ class Server(HTTPServer):
         awaited, users = self._prepare(route), self._passwords.changes
         if awaited is not None:
             await awaited
-        begins = route.stream and request.method == "GET"
-        if begins:
+        if route.stream:
             await self._streams.make()
         if self._passwords.changes != users:
             # Who was let in by the former file may not be any more.
@@ -116,13 +111,20 @@ class Server(HTTPServer):
             if refused is not None:
                 self._send(request, refused)
                 return
-        if not begins:
-            answer = attempt(partial(route.answer, question))
-            if answer.made is not None:
-                answer = await asyncio.get_running_loop().run_in_executor(self._aside, attempt, answer.made)
-            self._send(request, answer)
-        elif not self._streams.begin(request.connection, _headers(Answer(200, kind=answers.EVENTS))):
-            self._send(request, answers.refusal(503, "too many streams are open; close one", {"Retry-After": "10"}))
+        if route.stream:
+            self._stream(request)
+            return
+        answer = attempt(partial(route.answer, question))
+        if answer.made is not None:
+            answer = await asyncio.get_running_loop().run_in_executor(self._aside, attempt, answer.made)
+        self._send(request, answer)
+
+    def _stream(self, request: HTTPServerRequest) -> None:
+        """Begin a stream, or tell who asks by HEAD what one has."""
+        head, begun = request.method == "HEAD", Answer(200, kind=answers.EVENTS)
+        why = self._streams.refusal() if head else self._streams.begin(request.connection, _headers(begun))
+        if why or head:
+            self._send(request, answers.refusal(503, why, {"Retry-After": "10"}) if why else begun)
 
     async def _refusal(self, request: HTTPServerRequest, route: Route) -> Optional[Answer]:
         if route.probe:
@@ -131,14 +133,14 @@ class Server(HTTPServer):
 
     def _send(self, request: HTTPServerRequest, answer: Answer) -> None:
         size = len(answer.body) if request.method != "HEAD" else 0
-        if size > SMALL and self._untaken + size > MOST_UNTAKEN:
-            answer = answers.refusal(503, "too much is under way to others; try again", {"Retry-After": "5"})
+        if not self._untaken.room(size):
+            answer = answers.refusal(503, TOO_MUCH, {"Retry-After": "5"})
             size = len(answer.body)
         connection, headers = request.connection, _headers(answer)
         stream = getattr(connection, "stream", None)
         if stream is not None:
             stream.until, stream.again = answer.until, answer.again
-        if answer.status != 204:
+        if answer.status != 204 and answer.kind != answers.EVENTS:
             headers["Content-Length"] = str(len(answer.body))
         if request.method == "OPTIONS":
             headers["Allow"] = ", ".join(answers.METHODS)
@@ -147,18 +149,12 @@ class Server(HTTPServer):
         try:
             if connection is not None:
                 sending = connection.write_headers(line, headers, body)
-                self._untaken += size
-                sending.add_done_callback(partial(self._taken, size))
+                self._untaken.sends(size, sending)
                 close_if_stuck(stream, sending)
                 connection.finish()
         except Exception as error:
             # Whoever asked has gone.
             log.debug("cannot answer: %s", error)
-
-    def _taken(self, size: int, sending: Any) -> None:
-        """An answer was taken, or nobody will."""
-        self._untaken -= size
-        _sent(sending)
 
     async def finished(self) -> None:
         """Close all that is open."""
@@ -188,10 +184,3 @@ def _headers(answer: Answer) -> HTTPHeaders:
     if answer.status != 204:
         headers["Content-Type"] = answer.kind
     return HTTPHeaders(headers)
-
-
-def _sent(future: Any) -> None:
-    """What was not sent, nobody waits for."""
-    if not future.cancelled():
-        future.exception()
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Protocol, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
 from urllib.parse import parse_qs, unquote
 
 from supervisor_zkelect.core import nodes
@@ -16,6 +16,9 @@ from supervisor_zkelect.web.verdict import Verdict
 
 _LONGEST = 120
 """Characters of a foreign path that are repeated in an answer."""
+
+_LONGEST_QUERY, _MOST_FIELDS = 2000, 20
+"""Characters of a query that is read, and fields in it."""
 
 
 class NodeAnswers(Protocol):
@@ -63,7 +66,7 @@ class Request(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What a route is asked. election: as it was named, "" for none. query: the last value of each name. full: whether
+    """What a route is asked. election: as it was named, "" for none. query: the value of each name. full: whether
     a probe tells all; strangers are told who is primary, in closed words."""
 
     election: str
@@ -74,7 +77,7 @@ class Asked(NamedTuple):
 class Route(NamedTuple):
     """answer: makes the answer. probe: whether load balancers ask it, so that it is told to everybody who can connect. election:
     whether an election may follow. waits, reports: whether a fresh picture, or a fresh report of the listener, is worth waiting
-    for. once: whether one picture is enough. stream: whether the answer goes on."""
+    for. once: whether one picture is enough. stream: whether the answer goes on. takes: the names that a query may have."""
 
     answer: Callable[[Asked], Answer]
     probe: bool = False
@@ -83,6 +86,7 @@ class Route(NamedTuple):
     reports: bool = False
     once: bool = False
     stream: bool = False
+    takes: Tuple[str, ...] = ()
 
 
 class Site:
@@ -95,9 +99,9 @@ class Site:
             "standby": Route(self._standby, probe=True, election=True, reports=True),
             "live": Route(lambda asked: answers.document(200, {"live": True}), probe=True),
             "ready": Route(self._ready, probe=True, reports=True),
-            "status": Route(self._status, waits=True),
+            "status": Route(self._status, waits=True, takes=("tag",)),
             "events": Route(self._status, waits=True, stream=True),
-            "history": Route(self._history, election=True, waits=True),
+            "history": Route(self._history, election=True, waits=True, takes=("limit",)),
             "metrics": Route(self._metrics, waits=True, reports=True, once=True),
         }
 
@@ -127,9 +131,9 @@ class Site:
         if request.method == "OPTIONS" and not route.probe:
             return None, nothing, answers.options()
         try:
-            values = {key: found[-1] for key, found in parse_qs(query, max_num_fields=20).items()} if len(query) < 2000 else {}
-        except ValueError:
-            return None, nothing, answers.refusal(400, "the query has more than 20 fields")
+            values = _values(query, name, route.takes)
+        except ValueError as error:
+            return None, nothing, answers.refusal(400, str(error))
         return route, Asked(election, values, trusted and request.near or not route.probe), answers.options()
 
     def _election(self, asked: Asked) -> str:
@@ -187,7 +191,7 @@ class Site:
 
     def _status(self, asked: Asked) -> Answer:
         document, encoder = {"v": answers.VERSION, **self._node.status()}, self._encoder
-        if asked.query.get("tag"):
+        if "tag" in asked.query:
             try:
                 document["elections"] = _tagged(document["elections"], nodes.tag(asked.query["tag"]))
                 # The other one keeps what it has made of each election.
@@ -225,6 +229,24 @@ class Site:
                 return answers.refusal(501, f"metrics need a package: {remedy} ({error})")
 
         return Answer(200, made=made)
+
+
+def _values(query: str, route: str, takes: Sequence[str]) -> Dict[str, str]:
+    """The value of each name in a query. Raises ValueError, which says what is wrong: whoever asks would take for done what
+    counts for nothing."""
+    if len(query) > _LONGEST_QUERY:
+        raise ValueError(f"the query is longer than {_LONGEST_QUERY} characters")
+    try:
+        found = parse_qs(query, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise ValueError(f"the query has more than {_MOST_FIELDS} fields") from None
+    for key, values in found.items():
+        if key not in takes:
+            shown = printable(key, _LONGEST) or "''"
+            raise ValueError(f"/{route} takes no {shown}; it takes{': ' * bool(takes)}{', '.join(takes) or ' none'}")
+        if len(values) > 1:
+            raise ValueError(f"{key} stands there twice; give it once")
+    return {key: values[0] for key, values in found.items()}
 
 
 def _tagged(elections: Dict[str, Any], tag: nodes.Tag) -> Dict[str, Any]:

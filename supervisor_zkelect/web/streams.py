@@ -11,7 +11,7 @@ from tornado.httputil import HTTPHeaders, ResponseStartLine
 
 from supervisor_zkelect.system import clock
 from supervisor_zkelect.web import answers
-from supervisor_zkelect.web.connections import STUCK
+from supervisor_zkelect.web.connections import STUCK, TOO_MUCH, Untaken
 from supervisor_zkelect.web.encoder import LARGE, Encoder
 from supervisor_zkelect.web.lines import lines
 
@@ -29,10 +29,10 @@ _TIMES = ("now", "age")
 
 
 class Streams:
-    """status: makes the document."""
+    """status: makes the document. untaken: what waits to be taken, also of who answers beside this."""
 
     def __init__(self, status: Callable[[], Dict[str, Any]]) -> None:
-        self._status = status
+        self._status, self.untaken = status, Untaken()
         self._open: Set[_Stream] = set()
         self._task: Optional[asyncio.Task[None]] = None
         self._encoder, self._threads = Encoder(), ThreadPoolExecutor(1, "zkelect-events")
@@ -46,19 +46,27 @@ class Streams:
     def __len__(self) -> int:
         return len(self._open)
 
-    def begin(self, connection: Any, headers: HTTPHeaders) -> bool:
-        """Begin a stream, by what `make` has made. False where there are too many. Whoever has gone meanwhile has none."""
-        if connection.stream.closed():
-            return True
+    def refusal(self) -> str:
+        """Why none may begin, by what `make` has made; "" where one may."""
         if len(self._open) >= MOST:
-            return False
-        one = _Stream(connection)
+            return "too many streams are open; close one"
+        return "" if self.untaken.room(len(self._event.text)) else TOO_MUCH
+
+    def begin(self, connection: Any, headers: HTTPHeaders) -> str:
+        """Begin a stream, by what `make` has made. Returns why not, "" where it has begun. Whoever has gone meanwhile has
+        none."""
+        if connection.stream.closed():
+            return ""
+        why = self.refusal()
+        if why:
+            return why
+        one = _Stream(connection, self.untaken)
         self._open.add(one)
         connection.set_close_callback(lambda: self._open.discard(one))
         one.start(headers, b"retry: 2000\n\n" + self._event.text)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
-        return True
+        return ""
 
     def close_all(self) -> None:
         """Close those that are open; whoever may begins one anew."""
@@ -133,16 +141,16 @@ def event_of(encoder: Encoder, document: Dict[str, Any]) -> StatusEvent:
 
 
 class _Stream:
-    """One reader."""
+    """One reader. untaken: as of `Streams`."""
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
+    def __init__(self, connection: Any, untaken: Untaken) -> None:
+        self._connection, self._untaken = connection, untaken
         self._sending: Any = None
         self._sent_at = clock.now()
 
     def start(self, headers: HTTPHeaders, text: bytes) -> None:
         self._sending = self._connection.write_headers(ResponseStartLine("HTTP/1.1", 200, "OK"), headers, text)
-        self._sending.add_done_callback(_quiet)
+        self._untaken.sends(len(text), self._sending)
 
     def close(self) -> None:
         self._connection.stream.close()
@@ -157,19 +165,17 @@ class _Stream:
                 self._connection.stream.close()
                 return True
             return False
+        if not self._untaken.room(len(text)):
+            # It gets what there is when others have read.
+            text = b""
         if not text and moment - self._sent_at >= HEARTBEAT:
             text = b": alive\n\n"
         if text:
             self._sent_at = moment
             try:
                 self._sending = self._connection.write(text)
-                self._sending.add_done_callback(_quiet)
+                self._untaken.sends(len(text), self._sending)
             except Exception as error:
                 log.debug("a stream has ended: %s", error)
                 return True
         return False
-
-
-def _quiet(future: Any) -> None:
-    if not future.cancelled():
-        future.exception()

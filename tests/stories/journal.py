@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, List, Optional
 
+from supervisor_zkelect.core.lease import NO_LEASE
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.guard import record
 from tests.simulation.machine import Machine
@@ -51,7 +52,8 @@ class Journal(Promises):
         for moment in (over, machine.true_time(after.lease.paused_until)):
             if self.world.now < moment < float("inf"):
                 self.world.after(moment - self.world.now, self.outlived, self.nodes[machine.name])
-        if before is not None and before.lease.paused_until != after.lease.paused_until:
+        # One that is proven dead has no lease, and so no pause either.
+        if before is not None and before.lease.paused_until != after.lease.paused_until and after.lease != NO_LEASE:
             until = machine.true_time(after.lease.paused_until)
             end = "has no end" if until == float("inf") else f"ends at {until:.2f} at the soonest"
             machine.tell(f"paused: the lease {end}" if until > self.world.now else f"not paused: the lease is until {over:.2f}")

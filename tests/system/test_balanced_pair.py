@@ -1,5 +1,6 @@
 """A pair with `zkelect http` behind HAProxy with the samples: what clients see of its handovers, and a command that follows them."""
 
+import socket
 import threading
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from lab.balancers import HAProxy
 from lab.web import WithHttp
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
+from supervisor_zkelect.web.agent import MAINT
 from tests.system.test_balancers import Clients, ask
 
 #: Seconds that anything may take.
@@ -37,6 +39,14 @@ def pair(tmp_path, zk_server, turn):
         cluster.stack.close()
         for port in (*cluster.ports.values(), *cluster.agents.values()):
             child.give_back(port)
+
+
+def said(port):
+    """What an agent says of its node."""
+    with socket.create_connection(("127.0.0.1", port), LONG) as link:
+        link.sendall(b"orders\n")
+        with link.makefile() as file:
+            return file.read().strip()
 
 
 @pytest.fixture(params=["haproxy.cfg", "haproxy-agent.cfg"])
@@ -68,6 +78,10 @@ def test_handovers_cost_clients_nothing_but_time(pair, haproxy):
             pair.until(lambda name=new: f'"{name}"' in ask(haproxy.port)[1], f"answers of {new}")
             if turn < 3:
                 pair.leader()
+                # It stands by, however much of its lease would be left.
+                assert said(pair.agents[old]) == MAINT
+                if "agent" in haproxy.conf.read_text():
+                    until(lambda name=old: haproxy.states()[name] == "MAINT", LONG, f"{old} to be in maintenance")
             names.reverse()
     wrong = [found for _, _, found in clients.answers if found[0] != 200]
     assert not wrong, wrong

@@ -151,6 +151,18 @@ class Service(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Steps:
+    """Stands in for a `Primary` that knows one of these after the other."""
+
+    def __init__(self, *known):
+        self.left, self._now = list(known), None
+
+    def wait(self, timeout, *, after=None, max_age=None):
+        assert 0 < timeout <= 10 and after == self._now
+        self._now = self.left.pop(0)
+        return self._now
+
+
 def test_the_examples_run(zk_server, root, capsys):
     examples, space = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE), {}
     assert len(examples) == 4
@@ -165,10 +177,16 @@ def test_the_examples_run(zk_server, root, capsys):
                     exec(compile(example, str(PAGE), "exec"), space)
                 server.token = token = elector.token
                 with Primary(zk_server.hosts, "orders", root=root) as primary:
-                    assert space["ask"](primary, "/") == (b"orders", elector.token)
+                    assert space["ask"](primary, "/") == (b"orders", token)
+                    assert space["ask"](primary, "/", token - 1) == space["ask"](primary, "/", token) == (b"orders", token)
+                    # A handover, of which nobody, and then a former term, is known first.
+                    seen = Steps(Known("10.0.0.5:8080", token - 2, "b"), Known(""), Known("10.0.0.6:80", token - 1, "c"), primary.known)
+                    assert space["ask"](seen, "/", token) == (b"orders", token) and not seen.left
+                    with pytest.raises(TimedOut):
+                        space["ask"](primary, "/", token + 1, seconds=0.5)
                     server.token += 1
                     with pytest.raises(ConnectionError):
-                        space["ask"](primary, "/")
+                        space["ask"](primary, "/", token)
         finally:
             server.shutdown()
     # Whether the callback came before the end, nobody can tell.

@@ -248,7 +248,7 @@ complete -c zkelect -n '__fish_seen_subcommand_from http' -l check -d 'ask the o
 complete -c zkelect -n '__fish_seen_subcommand_from http' -l hash -x -a '' -d 'print a line for http_password_file; the password is read, and not shown'
 complete -c zkelect -n '__fish_seen_subcommand_from monitor' -s w -l warning -x -a '' -d 'WARNING where fewer nodes than that stand by; by default 1'
 complete -c zkelect -n '__fish_seen_subcommand_from monitor' -s c -l critical -x -a '' -d 'CRITICAL where fewer nodes than that stand by; by default 0'
-complete -c zkelect -n '__fish_seen_subcommand_from monitor' -s t -l timeout -x -a '' -d 'how long the listener has to tell of the cluster; by default 10'
+complete -c zkelect -n '__fish_seen_subcommand_from monitor' -s t -l timeout -x -a '' -d 'how long the listener, or ZooKeeper with --servers, has to tell of the cluster; by default 10'
 complete -c zkelect -n '__fish_seen_subcommand_from monitor' -l servers -x -a '' -d 'ZooKeeper\'s servers, host:port,…, with the chroot behind them if there is one'
 complete -c zkelect -n '__fish_seen_subcommand_from monitor' -l root -x -a '' -d 'where the elections stand; by default /zkelect: the ack is ZNODE/ELECTION/ack'
 complete -c zkelect -n '__fish_seen_subcommand_from monitor' -l digest-file -r -F -d 'file with USER:PASSWORD of ZooKeeper\'s digest scheme in its only line'

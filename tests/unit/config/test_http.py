@@ -4,6 +4,7 @@ import pytest
 
 from supervisor_zkelect.config import values
 from supervisor_zkelect.config.load import from_text
+from supervisor_zkelect.config.problems import ConfigError
 from supervisor_zkelect.diagnosis import exposure
 from tests.unit.config.files import text
 
@@ -29,6 +30,26 @@ def test_names_are_host_names():
     for wrong in ("a b", "a/b", "-a", "a.example:80", "ä"):
         with pytest.raises(ValueError, match="is not a host name"):
             values.names(wrong)
+
+
+@pytest.mark.parametrize("http, agent", [
+    ("127.0.0.1:8787", "127.0.0.1:8787"), ("127.0.0.1:8787", "0.0.0.0:08787"), ("0.0.0.0:1", "10.0.0.5:1"), (None, "127.0.0.1:8787"),
+    ("[::]:1", "[::1]:1"), ("[::1]:1", "[0:0::1]:1"), ("A.example:1", "a.example.:1"), ("localhost:1", "0.0.0.0:1"),
+])
+def test_one_place_for_both_ports_is_refused(http, agent):
+    with pytest.raises(ConfigError) as refused:
+        load(*([f"http = {http}"] if http else []), f"http_agent = {agent}")
+    [line] = refused.value.problems
+    assert line.startswith(f"f.conf: [zkelect] http_agent = {agent}: ") and f"http = {http or '127.0.0.1:8787'}" in line
+    assert "give each a port of its own" in line
+
+
+@pytest.mark.parametrize("http, agent", [
+    ("127.0.0.1:1", "127.0.0.1:2"), ("127.0.0.1:1", "127.0.0.2:1"), ("127.0.0.1:1", "[::1]:1"), ("0.0.0.0:1", "[::]:1"),
+    ("a.example:1", "b.example:1"), ("10.0.0.5:8787", "127.0.0.1:8787"),
+])
+def test_two_places_of_which_each_can_be_had_are_taken(http, agent):
+    assert load(f"http = {http}", f"http_agent = {agent}").http_agent == agent
 
 
 @pytest.mark.parametrize("lines, doubts", [

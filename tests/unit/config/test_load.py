@@ -1,7 +1,9 @@
 """Bad input: one clear line each, naming file, section, option, value and remedy; and what good input means."""
 
+import functools
 import os
 import platform
+import re
 
 import pytest
 
@@ -250,6 +252,19 @@ def test_the_samples_load(name, elections):
     environ = {"ZKELECT_SERVERS": "zk:2181", "ZKELECT_NODE": "a", "ORDERS_ADDRESS": "h:1", "BILLING_ADDRESS": "h:2"}
     settings = loading.from_file(str(samples.path(name)), environ={**os.environ, **environ})
     assert [one.name for one in settings.elections] == elections
+
+
+def test_what_the_sample_of_http_says_of_the_other_one_is_so():
+    """It names a line to be added, which stands there in no form, and may."""
+    texts = [samples.path(name).read_text() for name in ("zkelect-http.conf", "zkelect.conf")]
+    [line] = re.findall(r"^;     (http = .*)$", texts[0], re.MULTILINE)
+    assert "http" not in [one.partition("=")[0].strip(" ;") for one in texts[1].splitlines()]
+    environ = {"ENV_ZKELECT_SERVERS": "zk:2181", "ENV_ZKELECT_NODE": "a", "ENV_ORDERS_ADDRESS": "h:1"}
+    filled = functools.reduce(lambda text, one: text.replace(f"%({one})s", environ[one]), environ, texts[1])
+    settings = loading.from_text(filled.replace("[zkelect]\n", f"[zkelect]\n{line}\n"), "zkelect.conf")
+    assert line == f"http = {settings.http}" and settings.doubts == ()
+    # Where it listens without the line, as the sample says.
+    assert loading.from_text(filled, "zkelect.conf").http_at in texts[0]
 
 
 @pytest.mark.parametrize("option, value, word", [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from supervisor_zkelect.core.lease import Lease
+from supervisor_zkelect.core.lease import NO_LEASE, Lease
 from supervisor_zkelect.guard import groups, protocol, record
 from supervisor_zkelect.guard.keeper_protocol import TermGone
 from tests.unit.guard.parts import GRANT, Node
@@ -41,6 +41,47 @@ def test_so_does_the_end_of_the_lease_and_of_the_proposal(node):
     node.guard.renewals.begin()
     node.guard.keeper_said(TermGone("primary", 7))
     assert not node.entry.granted and not node.entry.acked
+
+
+def test_a_group_that_is_proven_dead_has_no_lease(node):
+    """Until then an agent-check has its clients drained, for as long as it may run."""
+    node.guard.obey(protocol.StopOrder("primary", 9, 200.0, GRANT))
+    assert node.entry.lease == GRANT.lease and not node.entry.granted
+    node.dead()
+    assert node.entry == record.Entry("orders", "primary", "a", 7, False, 1, NO_LEASE)
+    # Whoever renews it for a term that is over renews nothing.
+    node.extend(1, 7, 112.0, 113.0, 114.0)
+    node.guard.obey(protocol.CutOrder(110.0))
+    node.guard.listener_gone()
+    node.guard.renewals.begin()
+    node.kept(7, 124.0)
+    assert node.entry.lease == NO_LEASE and node.effects.keeping == ({}, True)
+    node.greet("primary")
+    node.guard.obey(protocol.StartOrder("primary", 10, GRANT))
+    assert node.entry == record.Entry("orders", "primary", "a", 7, True, 1, GRANT.lease)
+
+
+def test_a_grant_that_could_not_be_revoked_in_the_record_is_doubted_after_the_proof_as_well(node):
+    node.book.broken = True
+    node.guard.obey(protocol.StopOrder("primary", 9, 200.0, GRANT))
+    node.dead()
+    assert node.entry.granted and node.guard.groups.misread and node.book.doubted
+    node.passes(1.0)
+    assert node.entry.granted and node.guard.groups.misread and node.book.doubted
+    node.book.broken = False
+    node.passes(1.0)
+    assert not node.entry.granted and not node.guard.groups.misread and not node.book.doubted
+
+
+def test_what_is_stopped_after_the_proof_is_killed_and_what_a_guard_finds_of_it_too(node):
+    """It runs without a lease."""
+    node.guard.obey(protocol.StopOrder("primary", 9, 200.0, GRANT))
+    assert node.handle().last("kill", "stop")[0] == "stop"
+    node.dead()
+    node.guard.obey(protocol.EnsureDeadOrder("primary", 10))
+    assert node.handle().last("kill", "stop") == ("kill", 10)
+    other = Node([node.entry])
+    assert other.handle().last("kill", "stop")[0] == "stop" and other.handle().last("kill", "stop")[2] < node.now
 
 
 def test_a_start_begins_without_an_ack(node):

@@ -118,7 +118,7 @@ def run(cluster, monkeypatch, capsys):
 
     def run(*words):
         client = Looked(cluster.ensemble, [nothing, interrupt])
-        monkeypatch.setattr(remote, "opened", lambda settings: client)
+        monkeypatch.setattr(remote, "opened", lambda *words: client)
         monkeypatch.setattr(primary, "LOOK_AGAIN", 0)
         status = main(["primary", *words, "--servers", "zk1"])
         return status, *capsys.readouterr()
@@ -136,7 +136,7 @@ def test_while_it_is_waited_for_one_line_says_so(cluster, monkeypatch, capsys):
         raise KeyboardInterrupt
 
     client = Client(cluster.ensemble)
-    monkeypatch.setattr(remote, "opened", lambda settings: client)
+    monkeypatch.setattr(remote, "opened", lambda *words: client)
     monkeypatch.setattr(primary.AckZnode, "look", look)
     assert main(["primary", "nope", "--servers", "zk1", "--watch", "--exec", "true"]) == 130
     assert capsys.readouterr().err == (
@@ -169,10 +169,10 @@ def test_a_command_that_is_none_is_told_in_one_line_before_anything_is_asked(run
 
 @pytest.mark.parametrize("words", [(), ("--watch",), ("--watch", "--exec", "true")])
 def test_where_zookeeper_is_away_at_the_start_one_line_says_so(words, monkeypatch, capsys):
-    def away(settings, limit):
+    def away(client, limit):
         raise NotConnected("cannot reach ZooKeeper at zk1:2181: no answer; see that a server runs there and can be reached")
 
-    monkeypatch.setattr(connect, "open_client", away)
+    monkeypatch.setattr(connect, "start_client", away)
     assert main(["primary", "orders", "--servers", "zk1", *words]) == 4
     shown = capsys.readouterr()
     assert shown.out == "" and shown.err.startswith("zkelect: unknown: cannot reach ZooKeeper at zk1:2181") and shown.err.count("\n") == 1
@@ -183,7 +183,7 @@ def test_where_zookeeper_is_away_at_the_start_one_line_says_so(words, monkeypatc
 ])
 def test_a_monitor_of_an_election_that_is_not_there_knows_nothing(cluster, monkeypatch, capsys, words, told):
     client = Client(cluster.ensemble)
-    monkeypatch.setattr(remote, "opened", lambda settings: client)
+    monkeypatch.setattr(remote, "opened", lambda *words: client)
     assert main(["monitor", *words, "--servers", "zk1"]) == 3
     out = capsys.readouterr().out
     assert out.startswith("ZKELECT UNKNOWN - ") and told in out and out.count("\n") == 1 and "|" not in out

@@ -1,6 +1,8 @@
 """Reaching an election from any host, by words of the command line."""
 
 import json
+import socket
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -100,10 +102,58 @@ class Servers:
     (exceptions.ConnectionLoss(), UNKNOWN, "ZooKeeper did not answer in time"),
 ])
 def test_where_no_election_stands_or_nobody_answers_that_is_told(monkeypatch, error, status, told):
-    monkeypatch.setattr(remote, "opened", lambda settings: Servers(error))
+    monkeypatch.setattr(remote, "opened", lambda *words: Servers(error))
     with pytest.raises(Trouble) as caught:
         listing.Afar(parser().parse_args(["list", "--servers", "zk1", "--root", "/other"])).outcome(VERBS["list"], {}, PLAIN)
     assert caught.value.status == status and told in str(caught.value.lines)
+
+
+@pytest.mark.parametrize("words, shown", [
+    (["monitor", "-t", "0.3"], "ZKELECT UNKNOWN - unknown: "), (["list", "--wait", "0.3"], ""), (["history", "--timeout", "0.3"], ""),
+])
+def test_servers_that_do_not_answer_are_waited_for_as_long_as_it_says(words, shown, capsys):
+    """The connection is taken, and nothing comes on it."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        status = main([*words, "--servers", f"127.0.0.1:{silent.getsockname()[1]}"])
+        took = time.monotonic() - began
+    told = capsys.readouterr()
+    assert status == (3 if shown else UNKNOWN) and told.out.startswith(shown) and took < remote.ZOOKEEPER_TIME
+
+
+def test_one_limit_holds_for_all_that_a_look_asks(monkeypatch):
+    """And each look that follows has it anew."""
+    asked, clock = [], SimpleNamespace(moment=100.0)
+
+    class Slow(Servers):
+        def __init__(self):
+            super().__init__(None)
+
+        def get_children_async(self, path):
+            return SimpleNamespace(get=self.took([]))
+
+        def took(self, found):
+            def get(timeout):
+                asked.append(round(timeout, 3))
+                clock.moment += 2.0
+                return found
+
+            return get
+
+    def opened(settings, seconds):
+        asked.append(seconds)
+        clock.moment += 4.0
+        return Slow()
+
+    monkeypatch.setattr(remote, "opened", opened)
+    monkeypatch.setattr(listing.time, "monotonic", lambda: clock.moment)
+    for word, limits in ((["--wait", "10"], [10.0, 6.0, 10.0]), ([], 3 * [remote.ZOOKEEPER_TIME])):
+        asked.clear()
+        looking = listing.Afar(parser().parse_args(["list", "--servers", "zk1", *word]))
+        for _ in range(2):
+            with pytest.raises(Trouble, match="there is no election"):
+                looking.outcome(VERBS["list"], {}, PLAIN)
+        assert asked == limits
 
 
 #: Children of the root that are no elections, though each has an `election` znode, and one that has none.
@@ -115,7 +165,7 @@ def world(monkeypatch):
     """A ZooKeeper in memory with one election, and a client of it."""
     cluster = Cluster("a", "b")
     client = Client(cluster.ensemble)
-    monkeypatch.setattr(remote, "opened", lambda settings: client)
+    monkeypatch.setattr(remote, "opened", lambda *words: client)
     return cluster
 
 

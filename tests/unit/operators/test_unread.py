@@ -133,7 +133,7 @@ def test_a_picture_is_drawn_of_those_that_can_be_read():
 def world(monkeypatch):
     cluster = Cluster("a", "b")
     cluster.ensemble.create("/zkelect/stock/election", makepath=True)
-    monkeypatch.setattr("supervisor_zkelect.operators.remote.opened", lambda settings: Client(cluster.ensemble))
+    monkeypatch.setattr("supervisor_zkelect.operators.remote.opened", lambda *words: Client(cluster.ensemble))
     return cluster
 
 

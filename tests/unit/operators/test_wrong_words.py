@@ -10,6 +10,7 @@ from supervisor.supervisorctl import DefaultControllerPlugin
 from supervisor_zkelect.controllerplugin import make_zkelect_controllerplugin
 from supervisor_zkelect.operators import cli, connection, monitor
 from supervisor_zkelect.operators.outcome import DONE, USAGE
+from supervisor_zkelect.web import program
 from tests.unit.operators.test_show_and_ask import STANDBY, Peer
 from tests.unit.operators.test_show_and_ask import answer as report
 
@@ -90,6 +91,16 @@ def test_from_any_host_there_is_no_node_to_check_but_a_cluster(words, capsys):
 def test_an_option_that_would_count_for_nothing_is_refused(words, told, monkeypatch, capsys):
     monkeypatch.setattr(connection, "caller", lambda arguments: Peer(report({"orders": STANDBY}), {"simulate": {"ok": True}}))
     assert cli.main(words) == USAGE and told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words, told", [
+    (["--json", "-c", "f"], "--json counts with --check only"), (["--hash", "ann", "--json"], "--json counts with --check only"),
+    (["--hash", "ann", "-c", "f"], "-c FILE counts without --hash only"), (["-c", "f", "--hash", "ann"], "-c FILE counts without --hash only"),
+])
+def test_http_refuses_what_would_count_for_nothing(words, told, capsys):
+    """Before it reads a password or the file."""
+    assert cli.main(["http", *words], program.run) == USAGE
+    assert told in capsys.readouterr().err
 
 
 def test_http_takes_what_counts_for_it():

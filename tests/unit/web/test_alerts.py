@@ -134,10 +134,12 @@ CASES = {
         {"6m": [], "8m": ["ZkelectZooKeeperAway"]},
     ),
     "it is paused": ({of("paused", ON_A): "0+0x5 1+0x900"}, {"1h": [], "3h": ["ZkelectPausedLong"]}),
+    # With it the guard, which has nothing to guard any more.
     "the listener is gone": (
         {
             series("zkelect_listener_up", ON_A): "1+0x5 0+0x900", series("zkelect_zookeeper_connected", ON_A): "1+0x5 stale",
             of("guarded", ON_A): "1+0x5 stale", of("maintenance", ON_A): "1+0x5 stale",
+            series("zkelect_guard_up", ON_A): "1+0x5 0+0x900",
         },
         {"7m": [], "9m": ["ZkelectListenerDown"]},
     ),

@@ -94,3 +94,19 @@ def test_options_are_tried_before_they_are_taken(tmp_path):
         # The port of its own is free once it restarts.
         assert places.trouble(former, settings(http_at=f"0.0.0.0:{own}")) == ""
         assert "No such file" in places.trouble(former, settings(http_at=former.http_at, http_tls_cert=str(tmp_path / "none")))
+
+
+@pytest.mark.parametrize("http, agent", [
+    ("127.0.0.1:{own}", "localhost:{own}"), ("localhost:{own}", "127.0.0.1:{own}"), ("127.0.0.1:{new}", "127.1:{new}"),
+    ("0.0.0.0:{new}", "127.1:{new}"), ("127.0.0.1:{agent}", "127.0.0.1:{agent}"),
+])
+def test_two_ports_that_cannot_be_had_together_are_not_taken(http, agent):
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            new = free.getsockname()[1]
+        ports = {"own": one.getsockname()[1], "agent": other.getsockname()[1], "new": new}
+        former = settings(http_at=f"127.0.0.1:{ports['own']}", http_agent=f"127.0.0.1:{ports['agent']}")
+        fresh = settings(http_at=http.format(**ports), http_agent=agent.format(**ports))
+        assert "in use" in places.trouble(former, fresh)
+        # Either may have the other's.
+        assert places.trouble(former, settings(http_at=former.http_agent, http_agent=former.http_at)) == ""

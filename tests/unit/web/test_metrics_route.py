@@ -7,10 +7,11 @@ import pytest
 
 from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.guard.record import Entry, Record
+from supervisor_zkelect.operators.view import View
 from supervisor_zkelect.system import clock
 from supervisor_zkelect.web import here, passwords
 from supervisor_zkelect.web.picture import Taken
-from supervisor_zkelect.web.report import Report
+from supervisor_zkelect.web.report import STALE, Report
 from supervisor_zkelect.web.verdict import RecordRead
 from tests.unit.web.parts import Node, Served
 
@@ -110,6 +111,18 @@ def test_it_is_made_of_record_report_and_picture(trouble, monkeypatch):
     assert f'zkelect_election_primary{{election="orders"}} {0.0 if trouble else 1.0}\n' in text
     assert ('zkelect_election_token{election="orders"} 7.0\n' in text) is not bool(trouble)
     assert "\nzkelect_listener_up 0.0\n" in text and 'zkelect_election_acked{election="orders"} 0.0\n' in text
+
+
+@pytest.mark.parametrize("age, up", [(STALE - 0.1, 1), (STALE + 0.1, 0)])
+def test_a_report_counts_while_it_is_not_old(age, up, monkeypatch):
+    """A supervisord that hangs is asked for longer than whoever scrapes waits."""
+    now = clock.now()
+    monkeypatch.setattr(here.clock, "now", lambda: now)
+    node = here.Here(
+        lambda: SimpleNamespace(node_name="a", elections=[]), lambda: RecordRead("none"), SimpleNamespace(latest=Taken()),
+        SimpleNamespace(latest=Report(View(True, "", 0.5, now - age, {}), "", now - age)),
+    )
+    assert f"\nzkelect_listener_up {up}.0\n" in node.metrics()().decode()
 
 
 @pytest.fixture

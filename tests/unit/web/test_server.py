@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.system import clock
 from supervisor_zkelect.web import connections, passwords, server, streams
 from tests.unit.web.parts import OTHER, TIME, Node, Served
@@ -60,13 +61,18 @@ def test_who_is_slow_with_a_header_is_not_waited_for(monkeypatch):
         assert list(lines(one)) == []
 
 
-def test_answers_that_nobody_takes_are_bounded(monkeypatch):
-    """What fits into the kernel's buffers does not wait."""
-    monkeypatch.setattr(server, "MOST_UNTAKEN", 24 << 20)
+def large():
+    """A node with 16 MiB to tell."""
     node = Node()
     document = {**node.status(), "much": "x" * (16 << 20)}
     node.status = lambda: document
-    with Served(node) as served, served.connect() as one:
+    return node
+
+
+def test_answers_that_nobody_takes_are_bounded(monkeypatch):
+    """What fits into the kernel's buffers does not wait."""
+    monkeypatch.setattr(connections, "MOST_UNTAKEN", 24 << 20)
+    with Served(large()) as served, served.connect() as one:
         one.sendall(b"GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n")
         file = one.makefile("rb")
         assert file.readline() == b"HTTP/1.1 200 OK\r\n"
@@ -79,6 +85,43 @@ def test_answers_that_nobody_takes_are_bounded(monkeypatch):
         assert served.ask("/status")[0] == 200
 
 
+def test_events_that_nobody_takes_are_bounded_with_them(monkeypatch):
+    monkeypatch.setattr(connections, "MOST_UNTAKEN", 24 << 20)
+    with Served(large()) as served:
+        with served.connect() as one:
+            one.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert one.makefile("rb").readline() == b"HTTP/1.1 200 OK\r\n"
+            for path in ("/status", "/events"):
+                status, headers, _ = served.ask(path)
+                assert status == 503 and headers["Retry-After"] and len(served.streams) == 1
+            assert served.ask("/live")[0] == 200
+        # What one who has gone did not take waits no more.
+        until(lambda: not len(served.streams), TIME, "the stream to end")
+        assert served.ask("/status")[0] == 200
+
+
+def test_a_reader_has_its_next_event_when_there_is_room_for_it(monkeypatch):
+    monkeypatch.setattr(streams, "PACE", 0.01)
+    monkeypatch.setattr(streams, "CONFIRMED", 0.0)
+    monkeypatch.setattr(connections, "SMALL", 100)
+    reader, made, node = Reader(), [], Node()
+
+    async def run():
+        one = streams.Streams(lambda: made.append(1) or node.status())
+        await one.make()
+        assert one.begin(reader, None) == ""
+        monkeypatch.setattr(connections, "MOST_UNTAKEN", 0)
+        while len(made) < 5:
+            await asyncio.sleep(0.01)
+        assert reader.told.count(b"event: status") == 1 and len(one) == 1
+        monkeypatch.setattr(connections, "MOST_UNTAKEN", 1 << 20)
+        while reader.told.count(b"event: status") < 2:
+            await asyncio.sleep(0.01)
+        one.end()
+
+    asyncio.run(asyncio.wait_for(run(), TIME))
+
+
 def test_a_reader_that_has_gone_before_its_stream_began_has_none():
     class Gone:
         stream = SimpleNamespace(closed=lambda: True)
@@ -86,7 +129,7 @@ def test_a_reader_that_has_gone_before_its_stream_began_has_none():
     async def run():
         one = streams.Streams(Node().status)
         await one.make()
-        assert one.begin(Gone, None) and len(one) == 0
+        assert one.begin(Gone, None) == "" and len(one) == 0
         one.end()
 
     asyncio.run(run())
@@ -101,7 +144,7 @@ def test_a_large_event_is_encoded_aside_and_once_for_all_who_begin(monkeypatch, 
     async def run():
         one = streams.Streams(node.status)
         await asyncio.gather(*(one.make() for _ in range(5)))
-        assert all([one.begin(Reader(), None) for _ in range(5)]) and len(one) == 5
+        assert not any([one.begin(Reader(), None) for _ in range(5)]) and len(one) == 5
         one.end()
 
     asyncio.run(run())
@@ -136,7 +179,7 @@ def test_who_begins_keeps_no_change_from_those_who_read(monkeypatch):
     async def run():
         one = streams.Streams(node.status)
         await one.make()
-        assert one.begin(reader, None)
+        assert one.begin(reader, None) == ""
         while reader.told.count(b"event: status") < 2:
             await asyncio.sleep(0.01)
         # Nobody is told in between.
@@ -235,10 +278,25 @@ def test_streams_are_limited_and_end_with_their_readers(monkeypatch):
             next(events(one))
 
 
-def test_head_of_a_stream_is_no_stream():
-    with Served() as served:
-        assert served.ask("/events", "HEAD")[0] == 200
+def head(file):
+    """The first line of an answer, and its headers but for those of one connection."""
+    first, *found = iter(file.readline, b"\r\n")
+    return first, sorted(line for line in found if not line.startswith((b"Transfer-Encoding", b"Date")))
+
+
+def test_head_of_a_stream_has_its_headers_and_is_no_stream(monkeypatch):
+    with Served() as served, served.connect() as one, served.connect() as other:
+        file = one.makefile("rb")
+        for _ in range(2):
+            # The connection goes on.
+            one.sendall(b"HEAD /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            asked = head(file)
         assert len(served.streams) == 0
+        other.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert head(other.makefile("rb")) == asked and asked[0] == b"HTTP/1.1 200 OK\r\n"
+        assert b"Content-Type: text/event-stream\r\n" in asked[1] and not [line for line in asked[1] if b"Content-Length" in line]
+        monkeypatch.setattr(streams, "MOST", 1)
+        assert served.ask("/events", "HEAD")[0] == served.ask("/events")[0] == 503
 
 
 def test_an_answer_that_does_not_hold_any_more_is_not_sent(monkeypatch):

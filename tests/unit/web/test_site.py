@@ -86,6 +86,25 @@ def test_status_tells_of_the_nodes_that_have_a_tag(served):
     assert status == 400 and "KEY:VALUE" in body["error"]
 
 
+@pytest.mark.parametrize("target, told", [
+    ("/status?tag=zone:2&x=" + "x" * 2000, "longer than 2000 characters"), ("/history?limt=5", "/history takes no limt; it takes: limit"),
+    ("/history?tag=zone:2", "/history takes no tag; it takes: limit"), ("/status?limit=1", "/status takes no limit; it takes: tag"),
+    ("/status?=5", "/status takes no ''"), ("/status?x", "/status takes no x; it takes: tag"), ("/events?tag=zone:2", "/events takes no tag; it takes none"),
+    ("/status?tag=", "KEY:VALUE"), ("/history?limit=", "is not a number of terms"), ("/history?limit=1&limit=2", "limit stands there twice"),
+    # A load balancer would be told of the only election, whichever it means.
+    ("/primary?election=stock", "/primary takes no election; it takes none"), ("/status?" + "&".join(f"x{n}=1" for n in range(30)), "more than 20 fields"),
+    ("/history?" + quote("\u202e\x1b") + "=1", "takes no \\u202e\\x1b"),
+])
+def test_a_query_that_would_count_for_nothing_is_refused(served, target, told):
+    status, _, body = served.ask(target)
+    assert status == 400 and told in body["error"], body
+
+
+def test_an_empty_query_is_none(served):
+    for target in ("/status?", "/primary/orders?", "/history?&"):
+        assert served.ask(target)[0] == 200
+
+
 @pytest.mark.parametrize("limit", ["x", "-1", "1e3", "\u0661", "9" * 20])
 def test_a_limit_that_is_none_is_refused(served, limit):
     status, _, body = served.ask("/history?limit=" + quote(limit))
