@@ -164,6 +164,12 @@ FAULTS: Dict[str, Fault] = {
         "            failed = False",
         ("sick", "kill service"),
     ),
+    "a switchover is begun without a look whether its target stands": Fault(
+        "zookeeper.orders",
+        '            operations: List[Operation] = [("check", (f"{self.election_znode}/{target.name}", -1), {})]',
+        "            operations: List[Operation] = []",
+        ("switchover and delete",),
+    ),
     "in a pause a predecessor is fenced and its ack emptied": Fault(
         "zookeeper.claim",
         '        halted = "" if mine else found.halted(token)',

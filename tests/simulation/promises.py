@@ -197,6 +197,7 @@ class Promises:
                     self.stepped.pop(before[path].ephemeralOwner, None)
                 self.proposal_gone(path, before[path], who)
         self.paused(before, after, who)
+        self.begun(before, after)
         ack, noted = self.paths.acked(after), self.paths.held(after)
         self.note_acked(noted[0] if ack else 0)
         if ack and ack != self.paths.acked(before):
@@ -214,6 +215,15 @@ class Promises:
                 self.world.broken(f"4: the holder {self.paths.held(before)} ended dirty and was not fenced before {noted}")
             if not noted[0] and self.lives(self.paths.held(before)[0], doomed=True):
                 self.world.broken(f"4: the holder {self.paths.held(before)} is removed while its service lives")
+
+    def begun(self, before: Tree, after: Tree) -> None:
+        """Where a switchover is marked begun, whoever leads and whoever is to lead stand in the queue at that moment."""
+        was, is_ = self.ordered(before).switchover, self.ordered(after).switchover
+        if is_ is None or not is_.begun or was is not None and was.begun:
+            return
+        terms = {one.czxid for _, one in self.paths.queue(after)}
+        if f"{self.paths.election}/{is_.target}" not in after or is_.begun not in terms:
+            self.world.broken(f"10: a switchover from the term {is_.begun} to {is_.target} begins, and one of them is gone")
 
     def note_acked(self, token: int) -> None:
         """The term with this token is acked from now on, and no other; 0: none is."""
@@ -327,14 +337,15 @@ class Promises:
             self.world.broken(f"8: {process.name} says that it is primary, without a lease")
 
     def well(self) -> str:
-        """"" when exactly one service runs, its node is primary and acked and nobody else is, and no restart stands; else what is
-        not so."""
+        """"" when exactly one service runs, its node is primary and acked and nobody else is, and neither a restart nor a
+        switchover stands, as each is done or dropped; else what is not so."""
         running = [node.name for node in self.nodes.values() if node.machine.living]
         primaries = [node.name for node in self.nodes.values() if node.state is not None and node.state.role == "primary"]
         ack = self.paths.acked(self.ensemble.tree)
-        restart = self.ordered(self.ensemble.tree).restart
-        if len(running) == 1 and primaries == running and ack == running[0] and restart is None:
+        orders = self.ordered(self.ensemble.tree)
+        stands = orders.restart or orders.switchover
+        if len(running) == 1 and primaries == running and ack == running[0] and stands is None:
             return ""
-        if restart is not None:
-            return f"{restart} stands, {running} run, and the ack names {ack!r}"
+        if stands is not None:
+            return f"{stands} stands, {running} run, and the ack names {ack!r}"
         return f"{running} run, {primaries} are primary, and the ack names {ack!r}"

@@ -59,7 +59,7 @@ KINDS = (
 
 
 ORDERS = (
-    "maintenance", "maintenance", "switchover", "switchover", "control gone", "garbage in control", "restart", "restart",
+    "maintenance", "maintenance", "switchover", "switchover and delete", "control gone", "garbage in control", "restart", "restart",
 )
 
 
@@ -393,6 +393,18 @@ class Run:
 
     def switchover(self, node: Node, seconds: float) -> None:
         self.amend(control.order_switchover(control.Switchover(control.Order(f"order {self.world.now}"), node.name)))
+
+    def switchover_and_delete(self, node: Node, seconds: float) -> None:
+        """A hand deletes the proposal of whoever is to lead just when that begins."""
+        self.switchover(node, seconds)
+        self.world.after(self.world.random.uniform(0.0, 0.03), self.delete_of, node)
+
+    def delete_of(self, node: Node) -> None:
+        """Delete the proposal of a node that does not lead."""
+        for path, znode in PATHS.queue(self.ensemble.tree)[1:]:
+            if self.ensemble.owners[znode.ephemeralOwner] == node.name:
+                self.world.tell("zk", f"a hand deletes {path}")
+                self.ensemble.multi([("delete", path, -1)], 0)
 
     def restart(self, node: Node, seconds: float) -> None:
         self.amend(control.order_restart(control.Restart(control.Order(f"order {self.world.now}"))))

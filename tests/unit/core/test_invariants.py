@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import pytest
 
-from supervisor_zkelect.core import messages, role
+from supervisor_zkelect.core import control, messages, role
 from supervisor_zkelect.core.roles import DETACHED
 from supervisor_zkelect.core.state import State, next_wakeup
 from tests.unit.core.walks import Walk
@@ -47,6 +47,21 @@ def test_whoever_has_nothing_to_do_waits():
             before = walk.state
             after, actions = role.step(walk.rules, before, messages.Tick(), walk.now)
             assert (after, actions) != (before, []) or next_wakeup(walk.rules, after) > walk.now, (seed, after)
+
+
+def test_an_order_that_is_dropped_has_stopped_nothing():
+    """By itself; what else is due then may stop the group."""
+    dropped = set()
+    for seed in range(WALKS):
+        walk = Walk(seed)
+        for _ in range(STEPS):
+            walk.take(walk.next())
+            if walk.state.beginning is not None:
+                turn = walk.alone(messages.OrderNotBegun(walk.state.beginning.op, "its time was over"))
+                dropped |= {walk.state.beginning.kind for one in turn.actions if isinstance(one, messages.TellOutcome) and not one.ok}
+                assert (turn.state.role, turn.state.step) == (walk.state.role, walk.state.step), seed
+                assert not [one for one in turn.actions if isinstance(one, (messages.StopGroup, messages.KillGroup))], seed
+    assert dropped == {control.SWITCHOVER, control.RESTART}
 
 
 def fits(value, kind):
