@@ -3,6 +3,7 @@
 import queue
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -81,10 +82,15 @@ def test_without_any_thread_a_name_cannot_be_reached_and_is_tried_again(names, n
 
 def test_what_nobody_waits_for_any_more_is_not_resolved(names, no_threads):
     """A name service that hangs has one thread, and would have all that came meanwhile to do."""
-    no_threads(True)
-    names.hangs = True
-    assert resolved("zk1", seconds=0.01) == resolved("zk2", seconds=0.01) == set()
-    until(lambda: names.asked == ["zk1"], 30, "the first to be asked for")
-    names.hangs = False
-    names.goes_on.set()
+    with ThreadPoolExecutor(1) as other:
+        # A thread of its own, which begins before there are no more.
+        other.submit(int).result()
+        no_threads(True)
+        names.hangs = True
+        first = other.submit(resolved, "zk1")
+        until(lambda: names.asked == ["zk1"], 30, "the first to be asked for")
+        assert resolved("zk2", seconds=0.01) == set()
+        names.hangs = False
+        names.goes_on.set()
+        assert first.result() == {"zk1"}
     assert resolved("zk3") == {"zk3"} and names.asked == ["zk1", "zk3"]
