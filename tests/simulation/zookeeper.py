@@ -154,7 +154,8 @@ class Ensemble:
     def election_anew(self, paths: Paths) -> None:
         """A hand deletes the election znode with what is in it, and makes it again; the proposals count from zero again."""
         self.counters[paths.election] = 0
-        self.write({path: one for path, one in self.tree.items() if not paths.proposed(path)}, "")
+        kept = {path: one for path, one in self.tree.items() if not (paths.proposed(path) or paths.barred(path))}
+        self.write(kept, "")
 
     def milliseconds(self) -> int:
         """What the servers' clocks show."""
