@@ -6,7 +6,8 @@ import json
 import socket
 import ssl
 import time
-from typing import Any, Sequence, Tuple
+
+from supervisor_zkelect.system.deadline import connect, left
 
 TIME = 1.0
 """Seconds that it has from the first packet to the last, once its name is resolved, which has no limit of time."""
@@ -23,40 +24,23 @@ def trouble(place: str, tls: bool, seconds: float = TIME) -> str:
     host, _, port = place.rpartition(":")
     host = host.strip("[]")
     try:
-        addresses = socket.getaddrinfo(_ALL.get(host, host), int(port), 0, socket.SOCK_STREAM)
+        found = socket.getaddrinfo(_ALL.get(host, host), int(port), 0, socket.SOCK_STREAM)
         deadline = time.monotonic() + seconds
-        with _connected(addresses, deadline) as link:
+        _, link = connect([(one[0], one[4]) for one in found], deadline)
+        with link:
+            link.settimeout(left(deadline))
             answer = _asked(_wrapped(link) if tls else link, deadline)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return f"zkelect http does not answer at {place} ({why}); a load balancer sees no primary here"
     head, _, body = answer.partition(b"\r\n\r\n")
     try:
-        found = json.loads(body)
+        told = json.loads(body)
     except ValueError:
-        found = None
-    if head.split(None, 2)[1:2] == [b"200"] and isinstance(found, dict) and found.get("live") is True:
+        told = None
+    if head.split(None, 2)[1:2] == [b"200"] and isinstance(told, dict) and told.get("live") is True:
         return ""
     return f"another program than zkelect http answers at {place}; a load balancer sees no primary here"
-
-
-def _connected(addresses: Sequence[Tuple[Any, ...]], deadline: float) -> socket.socket:
-    """A connection to the first address that takes one. addresses: as `socket.getaddrinfo` has them. Raises OSError."""
-    trouble = OSError("no address")
-    for number, (family, kind, protocol, _, address) in enumerate(addresses):
-        link = None
-        try:
-            link = socket.socket(family, kind, protocol)
-            # One that does not answer leaves time for the others.
-            link.settimeout(_left(deadline) / (len(addresses) - number))
-            link.connect(address)
-            link.settimeout(_left(deadline))
-            return link
-        except OSError as error:
-            trouble = error
-            if link is not None:
-                link.close()
-    raise trouble
 
 
 def _wrapped(link: socket.socket) -> socket.socket:
@@ -68,12 +52,12 @@ def _wrapped(link: socket.socket) -> socket.socket:
 def _asked(link: socket.socket, deadline: float) -> bytes:
     """The answer. deadline: a time.monotonic(). Raises OSError, and ValueError where there is none."""
     with link:
-        link.settimeout(_left(deadline))
+        link.settimeout(left(deadline))
         link.sendall(b"GET /live HTTP/1.0\r\n\r\n")
         answer = b""
         while len(answer) < _LONGEST:
             # For the whole, as an answer may come byte by byte.
-            link.settimeout(_left(deadline))
+            link.settimeout(left(deadline))
             more = link.recv(_LONGEST)
             if not more:
                 break
@@ -81,11 +65,3 @@ def _asked(link: socket.socket, deadline: float) -> bytes:
     if not answer:
         raise ValueError("it hangs up")
     return answer
-
-
-def _left(deadline: float) -> float:
-    """Seconds until the deadline. Raises socket.timeout when it has passed."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise socket.timeout("timed out")
-    return left

@@ -39,6 +39,7 @@ def dirty(turn: Turn, event: messages.Dirty) -> None:
 def look_before_fence(turn: Turn) -> None:
     """A fence that failed is due again: have the transaction made before it that checks the control, since a pause or another
     order may have come, which is to keep this node from fencing anybody."""
+    # Not entered anew: why the fence failed, and how long it waits for the next try, stay.
     turn.set(step="claiming", healthy_by=turn.now + turn.rules.promote_timeout)
     turn.ask(messages.Claim, turn.state.fenced)
 

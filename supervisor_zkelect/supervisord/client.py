@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from supervisor_zkelect.supervisord import xmlrpc
 from supervisor_zkelect.system import resolve
+from supervisor_zkelect.system.deadline import Address, connect, left
 
 # Codes of supervisor.xmlrpc.Faults and supervisor.states.ProcessStates, supervisor 4.3.0. They are part of
 # supervisor's documented interface; repeated here so that this module needs no import of supervisor.
@@ -37,9 +38,6 @@ UNIX = "unix://"
 
 #: Bytes of an answer that are taken; a thousand programs have a few MiB.
 LONGEST_HEAD, LONGEST_BODY = 64 << 10, 256 << 20
-
-_Address = Tuple[int, Any]
-"""Family of a socket, and an address in it."""
 
 
 class SupervisordError(Exception):
@@ -88,7 +86,7 @@ class Supervisord:
         host = "localhost"
         if url.startswith(UNIX) and url != UNIX:
             # supervisord writes the path as it is, also a relative one, and one with a # or ? in it.
-            self._addresses: Sequence[_Address] = [(socket.AF_UNIX, url[len(UNIX):])]
+            self._addresses: Sequence[Address] = [(socket.AF_UNIX, url[len(UNIX):])]
         else:
             parts = urlsplit(url)
             if parts.scheme != "http" or not parts.hostname:
@@ -144,9 +142,9 @@ class Supervisord:
         try:
             if not self._addresses:
                 # Another thread may do so as well; they wait for the same look-up.
-                self._addresses = _usable(resolve.lookups.addresses(self._host, self._port, _left(deadline)))
+                self._addresses = _usable(resolve.lookups.addresses(self._host, self._port, left(deadline)))
             connection = self._connect(deadline)
-            connection.settimeout(_left(deadline))
+            connection.settimeout(left(deadline))
             connection.sendall(request)
             status, reason, body = _response(connection, deadline)
             if status != 200:
@@ -168,27 +166,15 @@ class Supervisord:
 
     def _connect(self, deadline: float) -> socket.socket:
         """A connection to the first address that takes one, which is the first to be tried from then on. Raises OSError."""
-        addresses, trouble = self._addresses, OSError()
-        for number, (family, address) in enumerate(addresses):
-            connection = None
-            try:
-                connection = socket.socket(family, socket.SOCK_STREAM)
-                # One that does not answer leaves time for the others.
-                connection.settimeout(_left(deadline) / (len(addresses) - number))
-                connection.connect(address)
-            except OSError as error:
-                trouble = error
-                if connection is not None:
-                    connection.close()
-                continue
-            if number:
-                # Another thread may put another list in its place.
-                self._addresses = [addresses[number], *addresses[:number], *addresses[number + 1:]]
-            return connection
-        raise trouble
+        addresses = self._addresses
+        number, connection = connect(addresses, deadline)
+        if number:
+            # Another thread may put another list in its place.
+            self._addresses = [addresses[number], *addresses[:number], *addresses[number + 1:]]
+        return connection
 
 
-def _usable(found: Sequence[resolve.Address]) -> Sequence[_Address]:
+def _usable(found: Sequence[resolve.Address]) -> Sequence[Address]:
     """What `socket.connect` takes of the items of getaddrinfo."""
     return [(one[0], one[4]) for one in found]
 
@@ -219,16 +205,8 @@ def _response(connection: socket.socket, deadline: float) -> Tuple[int, str, byt
 
 
 def _more(connection: socket.socket, deadline: float) -> bytes:
-    connection.settimeout(_left(deadline))
+    connection.settimeout(left(deadline))
     data = connection.recv(65536)
     if not data:
         raise ConnectionError("it closed the connection before its answer was complete")
     return data
-
-
-def _left(deadline: float) -> float:
-    """Seconds until the deadline. Raises socket.timeout when it has passed."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise socket.timeout("timed out")
-    return left

@@ -142,6 +142,7 @@ if os.fork() == 0:
         os.close(told)
         os.close(tell)
         while len(left) >= MOST:
+            # Nothing tells whoever is not its parent that a process was reaped, so it is looked for again and again.
             left = [path for path in left if os.path.exists(path)]
             time.sleep(0.001)
     os.execve(sys.executable, [sys.executable, "-c", "import signal; signal.pause()", marks], environ)
