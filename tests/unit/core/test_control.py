@@ -287,6 +287,11 @@ def test_a_restart_is_late_by_when_it_is_due():
     assert not control.overdue(RESTART, 99 + control.LATE) and control.overdue(RESTART, 100 + control.LATE)
 
 
+@pytest.mark.parametrize("change", [control.mark_maintenance("b", 42), control.mark_maintenance("b", 0)])
+def test_a_maintenance_that_does_not_stand_is_not_marked(change):
+    assert read(written(change)).leaving == {} == read(written(control.begin_maintenance("a", ORDER), change)).leaving
+
+
 def test_a_maintenance_is_marked_begun_with_the_term_that_it_ends():
     data = written(control.begin_maintenance("b", ORDER), control.mark_maintenance("b", 42))
     assert read(data).leaving == {"b": 42} and read(data).maintenance == {"b": ORDER}

@@ -13,6 +13,8 @@ LEADS = STANDBY._replace(state="primary", step="", address="a:1")
 
 def test_an_entry_is_read_as_it_was_written():
     assert nodes.read(STANDBY.data()) == STANDBY
+    checked = STANDBY._replace(checks=True, checked="an order")
+    assert nodes.read(checked.data()) == checked
 
 
 @pytest.mark.parametrize("data", [b"", b"garbage", b"[]", b'{"since": "x", "confirmed": 7, "guarded": 1, "state": null}'])
