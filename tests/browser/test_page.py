@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.browser import documents
-from tests.browser.documents import HOSTILE, document
+from tests.browser.documents import HOSTILE, NOW, document
 
 pytest.importorskip("playwright.sync_api", reason="playwright needs Python 3.10")
 
@@ -467,15 +467,20 @@ def test_nothing_is_asked_of_anybody_else(visit, server):
 
 
 DOCUMENTS = {
-    "pair": lambda now: document({"orders": documents.pair(now)}), "fifty": lambda now: document({"orders": documents.many(now)}, node="node-01"),
-    "twenty": lambda now: document(documents.twenty(now)), "trouble": lambda now: document(documents.trouble(now)),
-    "hostile": lambda now: document(documents.hostile(now)),
+    "pair": lambda now: document({"orders": documents.pair(now)}, now=now),
+    "fifty": lambda now: document({"orders": documents.many(now)}, node="node-01", now=now),
+    "twenty": lambda now: document(documents.twenty(now), now=now), "trouble": lambda now: document(documents.trouble(now), now=now),
+    "hostile": lambda now: document(documents.hostile(now), now=now),
 }
 
+TIMES = {"noon": NOW + 10 * 3600, "ten past midnight": NOW - 6600, "half a year before": NOW - 180 * 86400}
+"""Moments by the readers' clocks. What happened on another day has its date with it, in the time that is longer to write."""
 
+
+@pytest.mark.parametrize("when", TIMES)
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_nothing_is_wider_than_the_window(visit, name):
-    page = visit(DOCUMENTS[name](time.time()))
+def test_nothing_is_wider_than_the_window(visit, name, when):
+    page = visit(DOCUMENTS[name](TIMES[when]))
     for width in (320, 390, 768, 1280, 1920):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
