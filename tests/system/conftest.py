@@ -4,6 +4,7 @@ import pytest
 from kazoo.client import KazooClient
 
 from lab.cluster import Cluster
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.elector import Elector
 from supervisor_zkelect.guard import record, saved_session
 
@@ -49,6 +50,17 @@ def pair(make_cluster, zk_server):
     cluster = make_cluster(zk_server.hosts).start()
     yield cluster
     cluster.verdict()
+
+
+@pytest.fixture
+def steady(make_cluster, tmp_path):
+    """As `pair`, with a session that a busy machine does not let run out: for what is to stay in one term."""
+    with ZooKeeper(tmp_path / "steady", tick_ms=1000) as zookeeper:
+        cluster = make_cluster(zookeeper.hosts, timeout=20, tick=1, reached=zookeeper.hosts).start()
+        yield cluster
+        cluster.verdict()
+        # Before its server.
+        cluster.stack.close()
 
 
 def places(name):

@@ -83,12 +83,12 @@ def sizes(node):
 
 
 @pytest.mark.parametrize("name", ["a", "b"], ids=["primary", "standby"])
-def test_questions_cost_no_memory_that_stays(pair, name):
-    node = pair[name]
+def test_questions_cost_no_memory_that_stays(steady, name):
+    node = steady[name]
     for number in range(WARM + QUESTIONS):
         if number == WARM:
             before = sizes(node)
         ask(node, ("refresh", "refresh", "refresh", "refresh", "members", "history")[number % 6])
     grown = {process: size - before[process] for process, size in sizes(node).items()}
     assert max(grown.values()) < MOST, (before, grown)
-    assert pair.settled("a")
+    assert steady.settled("a")

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from functools import partial
 
 import pytest
 
@@ -55,12 +56,13 @@ def test_a_real_one_takes_all_that_a_node_tells_and_the_dashboard_has_something_
     with Served(Told([entry()], report(), picture())) as a, Served(Told([], standby, picture(here={"primary": False}))) as b:
         one = prometheus(f"127.0.0.1:{a.port}", f"127.0.0.1:{b.port}")
         until(lambda: one.value("sum(up)") == 2 and one.value("sum(zkelect_election_primary)") == 1, "both to be asked")
-        assert one.amiss() == []
+        # On a busy machine an answer may come too late once.
+        until(lambda: one.amiss() == [], "both to be asked without an error")
         # Each metric came, and with the type that it has.
         for metric in metrics.METRICS:
             name = metric.told + "_count" * (metric.kind == metrics.HISTOGRAM)
-            assert one.query(name), name
-        assert one.value('zkelect_election_role{role="primary"} == 1') == 1
+            until(partial(one.query, name), name)
+        until(lambda: one.value('zkelect_election_role{role="primary"} == 1') == 1, "the role")
         # What has changed is another matter.
         steady = [query for query in dashboard_queries(write_dashboard.dashboard()) if "> 0" not in query]
         until(lambda: all(one.query(query) for query in steady), "each panel to show something")
@@ -112,9 +114,10 @@ def test_alerts_come_and_go_with_the_faults_of_a_pair(asked):
     fires(asked)
     # On a busy machine an answer may come too late once.
     asked.until(lambda: one.amiss() == [], "both to be asked without an error")
-    assert one.value("sum(zkelect_role_transitions_total{to=\"primary\", reason=\"acked\"})") == 1
-    assert 0 < one.value("zkelect_lease_remaining_seconds") <= 4
-    assert one.value("zkelect_election_token") == asked.token("a")
+    counted = "sum(zkelect_role_transitions_total{to=\"primary\", reason=\"acked\"})"
+    assert asked.until(lambda: one.value(counted), "the promotion to be counted") == 1
+    assert 0 < asked.until(lambda: one.value("zkelect_lease_remaining_seconds"), "the lease to be told") <= 4
+    assert asked.until(lambda: one.value("zkelect_election_token"), "the token to be told") == asked.token("a")
     # A handover by order is no trouble.
     assert asked["a"].zkelect("resign", "orders").returncode == 0
     leads(asked, "b")

@@ -66,11 +66,11 @@ def test_a_node_with_priority_0_never_leads(nodes):
     cluster.until(lambda: "never leads" in cluster["b"].ctl("role").stdout, "b to say that it never leads")
     shown = cluster["b"].ctl("role")
     assert shown.returncode == ON_ITS_WAY and "takes no part" in shown.stdout, shown.stdout
+    cluster.until(lambda: "never leads" in cluster["a"].zkelect("list").stdout, "the list to say so")
     refused = cluster["a"].zkelect("resign")
     assert refused.returncode == ERROR and "no other candidate" in refused.stderr
     refused = cluster["a"].zkelect("switchover", "--to", "b")
     assert refused.returncode == ERROR and "b does not stand in the queue" in refused.stderr
-    cluster.until(lambda: "never leads" in cluster["a"].zkelect("list").stdout, "the list to say so")
     # Another file, at once, and it stands in the queue.
     rewrite(cluster["b"], ("priority = 0\n", "priority = 7\n"))
     assert cluster["b"].zkelect("reload").returncode == DONE

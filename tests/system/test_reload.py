@@ -60,7 +60,7 @@ def test_what_can_be_taken_at_once_is(patient, zk_server):
     port = zk_server.hosts.rpartition(":")[2]
     rewrite(
         node, ("servers = %(ENV_ZKELECT_SERVERS)s", f"servers = localhost:{port},{zk_server.hosts}"),
-        (ORDERS, f"{ORDERS}fall = 7\nhealth_interval = 0.2\n"), ("reattach_grace = 60", "reattach_grace = 50"),
+        (ORDERS, f"{ORDERS}fall = 7\nhealth_interval = 1\n"), ("reattach_grace = 60", "reattach_grace = 50"),
     )
     assert "changed and not used yet: [zkelect] servers" in node.zkelect("check").stdout
     done = node.zkelect("reload")

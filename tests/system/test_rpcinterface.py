@@ -924,7 +924,7 @@ def test_roles_are_told_while_supervisord_shuts_down(make):
     node = make()
     (node.folder / "slow.py").write_text(DEAF)
     node.up(
-        f"[program:slow]\ncommand = {sys.executable} %(here)s/slow.py\nstopwaitsecs = 8\n"
+        f"[program:slow]\ncommand = {sys.executable} %(here)s/slow.py\nstopwaitsecs = 60\n"
         "priority = 2000\nstdout_logfile = %(here)s/slow.log"
     )
     node.play({"orders": dict(PRIMARY)})
@@ -985,7 +985,7 @@ def test_resign_without_an_outcome_is_unknown(node):
 
 
 def test_resign_during_which_the_listener_dies_is_unknown(make):
-    node = make().up(change="mailbox.TAKE_TIME = 1")
+    node = make().up(change="mailbox.TAKE_TIME = 8")
     node.play({"orders": dict(PRIMARY)})
     node.speak()
     with ThreadPoolExecutor(1) as pool:

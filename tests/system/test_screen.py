@@ -151,7 +151,7 @@ def test_a_service_that_dies_hesitates_or_does_not_stop(make_cluster, zk_server)
         script = node.folder / "service"
         script.write_text(f"#!/bin/sh\n[ ! -e {node.folder}/broken ] || exit 1\nexec {command}\n")
         script.chmod(0o755)
-        node.overrides["program:orders"] = {"command": f"zkelect run -- {script}", "startretries": "1", "stopwaitsecs": "3"}
+        node.overrides["program:orders"] = {"command": f"zkelect run -- {script}", "startretries": "1", "stopwaitsecs": "12"}
     cluster["a"].overrides["eventlistener:zkelect"] = {"autorestart": "false"}
     begin(cluster, "a")
     pid = cluster.primary("a")
@@ -165,7 +165,7 @@ def test_a_service_that_dies_hesitates_or_does_not_stop(make_cluster, zk_server)
 
     cluster["b"].health_file.touch()
     with ThreadPoolExecutor() as pool:
-        resigned = pool.submit(cluster["a"].zkelect, "resign", "orders")
+        resigned = pool.submit(cluster["a"].zkelect, "resign", "orders", timeout=180)
         screen = shows(cluster, "a", ON_ITS_WAY, "stops the programs, and kills them in [0-9.]+ s, because: resigned")
         assert screen.role == "demoting" and screen.serving == ["a"]
         screen = shows(cluster, "b", ON_ITS_WAY, "waits for the service to be healthy, and gives up in [0-9]+ [ms]", "503")
@@ -212,8 +212,8 @@ def test_whom_zookeeper_refuses(make_cluster, zk_server):
 
 def test_questions_while_zookeeper_is_silent_hold_nothing_up(make_cluster, tmp_path):
     """They are answered with what is last known, and afterwards the node goes on in its term at once."""
-    with ZooKeeper(tmp_path / "zk", tick_ms=600) as zookeeper:
-        cluster = make_cluster(zookeeper.hosts, timeout=12, tick=0.6, reached=zookeeper.hosts).start()
+    with ZooKeeper(tmp_path / "zk", tick_ms=2000) as zookeeper:
+        cluster = make_cluster(zookeeper.hosts, timeout=40, tick=2, reached=zookeeper.hosts).start()
         pid, token = cluster.primary("a"), cluster.token("a")
         zookeeper.freeze()
         since = now()
@@ -223,7 +223,8 @@ def test_questions_while_zookeeper_is_silent_hold_nothing_up(make_cluster, tmp_p
         zookeeper.thaw()
         thawed = now()
         screen = shows(cluster, "a", PRIMARY, place="1 of 2", primary="a")
-        assert now() - thawed < 5 and "last known" not in screen.text
+        # An elector that is held up is so for T.
+        assert now() - thawed < 15 and "last known" not in screen.text
         shows(cluster, "b", NOT_PRIMARY, place="2 of 2", primary="a")
         assert (cluster.settled("a"), cluster.token("a")) == (pid, token)
         assert cluster.verdict().names == ["a"]

@@ -10,7 +10,7 @@ from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.system.clock import now
 
 #: session_timeout and tick_time in seconds.
-VALUES = [(4, 0.5), (10, 2)]
+VALUES = [(10, 2), (4, 0.5)]
 
 
 def unbroken(cluster, since, pid, token):
