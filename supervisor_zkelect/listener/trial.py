@@ -2,7 +2,10 @@
 
 A wrong port, password or certificate is no mistake that can be read. So where one of these options differs from what was used
 before, both are tried. The last good configuration is used where that works and what the file says does not. Where neither
-does, it is not the file that is wrong. Off the deciding thread; a trial takes some seconds at most.
+does, it is not the file that is wrong. Of ZooKeeper more is asked: that the session of the last listener has a proposal there, so
+that there is a term or a place in the queue to go on with. The other nodes may all have been moved to the servers that the file
+names, and whoever proposes anew where they were is alone there, and leads beside them. Off the deciding thread; a trial takes
+some seconds at most.
 """
 
 from __future__ import annotations
@@ -10,13 +13,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Iterable, List, Optional, Tuple
+from typing import Any, Iterable, List, Optional, Tuple
 
 from supervisor_zkelect.config import diff, load
 from supervisor_zkelect.config.options import SESSION
 from supervisor_zkelect.config.problems import ConfigError
 from supervisor_zkelect.config.settings import Settings
-from supervisor_zkelect.guard import kept_config, record
+from supervisor_zkelect.guard import kept_config, record, saved_session
 from supervisor_zkelect.supervisord.client import Supervisord, SupervisordError
 from supervisor_zkelect.system import clock
 from supervisor_zkelect.zookeeper import admission
@@ -87,9 +90,31 @@ def _unusable(settings: Settings) -> List[str]:
     reach = [str(change) for change in changes if change.effect == SESSION or change.option == "servers"]
     if reach:
         trouble = admission.trouble(settings, TIME)
-        if trouble and not admission.trouble(kept, TIME):
+        # What was only a moment's trouble of the servers may be over when the former place has been asked.
+        if trouble and _goes_on(kept) and (trouble := admission.trouble(settings, TIME)):
             problems.append(f"{settings.file}: {', '.join(reach)}: {trouble}; {remedy}")
     return problems
+
+
+def _goes_on(kept: Settings) -> bool:
+    """Whether the last listener's session has a proposal where the kept settings lead to."""
+    saved = [one for one in map(saved_session.load, _folders()) if one is not None]
+    found: List[bool] = []
+
+    def look(client: Any, granted: float) -> None:
+        found.extend(_owns(client, election, one.id) for one in saved for election in one.elections)
+
+    return bool(saved) and admission.by_client(kept, TIME, look) is None and any(found)
+
+
+def _owns(client: Any, election: saved_session.SavedElection, session: int) -> bool:
+    """Whether a proposal of the election is this session's. Raises kazoo's exceptions."""
+    # A server that lags behind catches up first.
+    client.sync_async(election.znode).get(timeout=TIME)
+    names = [name for name in client.get_children_async(election.znode).get(timeout=TIME) if name.startswith(election.stem)]
+    answers = [client.exists_async(f"{election.znode}/{name}") for name in names]
+    stats = [answer.get(timeout=TIME) for answer in answers]
+    return any(stat is not None and stat.ephemeralOwner == session for stat in stats)
 
 
 def _folders() -> List[str]:

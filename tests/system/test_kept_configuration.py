@@ -85,6 +85,22 @@ def test_the_service_runs_on_in_the_same_term(make_cluster, zk_server, tmp_path)
     cluster.verdict()
 
 
+def test_who_was_stopped_leads_at_no_former_servers(make_cluster, zk_server):
+    """The other nodes may have been moved to those of the file, and this one may not reach them."""
+    cluster = patient(make_cluster, zk_server, {"reattach_grace": "0"}, ("a",))
+    node = cluster["a"]
+    assert node.ctl("stop", "zkelect").returncode == 0
+    queue = f"{cluster.chroot}/zkelect/orders/election"
+    cluster.until(lambda: not cluster.pid("a") and not cluster.client().get_children(queue), "the term to be released")
+    rewrite(node, ("servers = ", "servers = 127.0.0.1:1\n#"))
+    assert node.ctl("start", "zkelect").returncode == 0
+    told = "see whether `servers` are right and can be reached"
+    cluster.until(lambda: told in node.zkelect("role").stdout, "the node to wait for the servers of its file")
+    assert not cluster.pid("a") and not cluster.client().get_children(queue)
+    assert "last good configuration" not in listener_log(node)
+    cluster.verdict()
+
+
 def test_a_release_needs_no_file(make_cluster, zk_server, tmp_path):
     cluster, secret = with_secret_file(make_cluster, zk_server, tmp_path)
     cluster.primary("a")

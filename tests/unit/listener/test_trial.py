@@ -1,36 +1,87 @@
 """What a file says of ZooKeeper and supervisord, tried before a listener goes by it."""
 
 import dataclasses
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 
 from supervisor_zkelect.config import load
 from supervisor_zkelect.config.values import Secret
-from supervisor_zkelect.guard import kept_config
+from supervisor_zkelect.guard import kept_config, record, saved_session
 from supervisor_zkelect.listener import trial
 
 FILE = "[zkelect]\nservers = zk1:2181\nnode_name = a\nserverurl = unix:///right\n[election:orders]\naddress = x:1\n"
 
 
+SESSION = 4711
+
+
+class World(set):
+    """What works. owners: sessions that have proposals at the former servers, by their names. tried: the servers, in the order in
+    which they were. at_last: is called when the former ones have been asked."""
+
+    def __init__(self, works):
+        super().__init__(works)
+        self.owners, self.tried, self.at_last = {"n-0000000003": SESSION}, [], lambda: None
+
+
+class Client:
+    """One at the former servers. owners: as above."""
+
+    def __init__(self, owners):
+        self.owners = owners
+
+    def sync_async(self, path):
+        return Answer(path)
+
+    def get_children_async(self, path):
+        assert path == "/zkelect/orders/election"
+        return Answer(list(self.owners))
+
+    def exists_async(self, path):
+        owner = self.owners[path.rpartition("/")[2]]
+        return Answer(None if owner is None else SimpleNamespace(ephemeralOwner=owner))
+
+
+class Answer(NamedTuple):
+    what: object
+
+    def get(self, timeout):
+        return self.what
+
+
 @pytest.fixture
 def world(monkeypatch, tmp_path):
     """Says which servers, digests and URLs work."""
-    works = {"zk1:2181", "unix:///right", ""}
+    works = World({"zk1:2181", "unix:///right", ""})
 
     def login(settings, url=""):
         password = settings.password.reveal() if settings.password else ""
         return "" if {settings.serverurl, password} <= works else f"{settings.serverurl} refuses"
 
     def admission(settings, timeout):
+        works.tried.append(settings.servers)
         digest = settings.digest.reveal() if settings.digest else ""
         return None if {*settings.servers, digest} <= works else "ZooKeeper: no connection"
 
+    def by_client(settings, timeout, work):
+        trouble = admission(settings, timeout)
+        if trouble is None:
+            work(Client(works.owners), 10.0)
+        works.at_last()
+        return trouble
+
     monkeypatch.setattr(trial, "login_trouble", login)
     monkeypatch.setattr(trial.admission, "trouble", admission)
+    monkeypatch.setattr(trial.admission, "by_client", by_client)
     monkeypatch.setattr(trial, "_folders", lambda: [str(tmp_path)])
     monkeypatch.setenv("SUPERVISOR_SERVER_URL", "unix:///right")
     (tmp_path / "good").write_text(FILE)
     kept_config.save(str(tmp_path), load.from_file(str(tmp_path / "good")))
+    election = saved_session.SavedElection("orders", "primary", "/zkelect/orders/election", "n-", "/zkelect/orders/ack")
+    owner = record.Owner("boot", "pid:[1]", 1, 2)
+    saved_session.Store(str(tmp_path)).save(saved_session.Saved(SESSION, "ab", 10.0, owner, "a", "", [election]))
     return works
 
 
@@ -60,6 +111,27 @@ def test_where_neither_works_the_file_is_used(world, tmp_path, edit, dead):
     world.remove(dead)
     settings, trouble = begun(tmp_path, FILE.replace(*edit))
     assert trouble is None and edit[1] in (settings.servers[0], (settings.serverurl or "")[5:])
+
+
+@pytest.mark.parametrize("owners", [{}, {"n-0000000003": 4712}, {"n-0000000003": None}, {"other-0000000003": SESSION}], ids=str)
+def test_nobody_leads_at_the_former_servers_who_has_nothing_to_go_on_with_there(world, tmp_path, owners):
+    """All nodes may have been moved to those that the file names, which this one does not reach."""
+    world.owners = owners
+    settings, trouble = begun(tmp_path, FILE.replace("zk1", "zk2"))
+    assert trouble is None and settings.servers == ("zk2:2181",)
+
+
+def test_who_was_stopped_asks_no_former_server(world, tmp_path):
+    saved_session.Store(str(tmp_path)).forget()
+    settings, trouble = begun(tmp_path, FILE.replace("zk1", "zk2"))
+    assert trouble is None and settings.servers == ("zk2:2181",) and world.tried == [("zk2:2181",)]
+
+
+def test_a_moments_trouble_discards_no_file(world, tmp_path):
+    world.at_last = lambda: world.add("zk2:2181")
+    settings, trouble = begun(tmp_path, FILE.replace("zk1", "zk2"))
+    assert trouble is None and settings.servers == ("zk2:2181",)
+    assert world.tried == [("zk2:2181",), ("zk1:2181",), ("zk2:2181",)]
 
 
 def test_what_works_is_used(world, tmp_path):
