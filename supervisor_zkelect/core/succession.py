@@ -1,9 +1,9 @@
 """Who of a queue is to lead after the primary: one rule, for who begins a handover and for who tells beforehand. Pure.
 
 A node that an operator wants leads wherever it stands: the proposals before it are deleted with the release. Without that it is
-the best by priority of those that are fit, who stands before others with the same; one that says it is not fit only where all say
-so. Nobody leads who is in maintenance, or behind a znode that goes with
-nobody's session; and nobody is let pass by candidates that know no orders, and would propose anew by rules of their own.
+the best by priority of those that are fit, who stands before others with the same; one that says it is not fit only where no
+other says of itself that it is and can be reached. Nobody leads who is in maintenance, or behind a znode that goes with nobody's
+session; and nobody is let pass by candidates that know no orders, and would propose anew by rules of their own.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def of(
         able = [number for number, one in enumerate(others) if not aside[number] and not one.lasts]
         if not able:
             return _nobody(others, found)
-        place = _best(others, [number for number in able if others[number].name not in unfit] or able)
+        place = _best(others, _instead(others, able, unfit) or able)
     chosen, stays = others[place], next((one.name for one in others[:place + 1] if one.lasts), "")
     if stays:
         before = f" stands before {chosen.node or chosen.name} and" if stays != chosen.name else ""
@@ -92,6 +92,13 @@ def _nobody(others: Sequence[Candidate], found: Control) -> Next:
         return Next(None, UNUSABLE, found.trouble)
     real = [one for one in others if not one.lasts]
     return Next(None, NOBODY, "all other candidates are in maintenance" if real else "no other candidate stands in the queue")
+
+
+def _instead(others: Sequence[Candidate], able: List[int], unfit: Collection[str]) -> List[int]:
+    """Of those who can take over, who leads instead of the unfit: before whatever would have to be deleted by hand or by force. A
+    candidate that knows no orders never says whether it is fit."""
+    reached = next((number for number, one in enumerate(others) if not one.knows_orders), len(others))
+    return [number for number in able if number < reached and others[number].name not in unfit] if unfit else []
 
 
 def _best(others: Sequence[Candidate], able: List[int]) -> int:
