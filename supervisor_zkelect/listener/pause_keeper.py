@@ -40,12 +40,18 @@ class PauseKeeper(Part):
         self._guard.extend([one])
         self._telling[one.name] = self._guard.sent
 
+    def _consent(self, one: Candidacy, action: pause_messages.Consent) -> None:
+        """Take the end from a lease only while one would be extended: a pause for a time ends as well, and others lead then."""
+        if self._guard.can_enforce():
+            one.ask(0, pause_worker.consent, action, self._host.settings.node_name, self._host.life)
+        else:
+            why = self._guard.unenforced() or "the guard does not answer at this moment"
+            self._post(events.ElectionEvent(one.name, pause_messages.PauseWritten(action.op, why)))
+
     def actions(self) -> events.Actions:
         worker = pause_worker
         return {
-            pause_messages.Consent: lambda one, action: one.ask(
-                0, worker.consent, action, self._host.settings.node_name, self._host.life
-            ),
+            pause_messages.Consent: self._consent,
             pause_messages.TellPause: self._tell,
             pause_messages.SeeConsent: lambda one, action: one.ask(
                 0, worker.see_consent, action.op, self._host.settings.node_name, self._host.life

@@ -102,8 +102,12 @@ class Promises:
             self.world.broken(f"11: the lease of {machine.name} has no end, and no consent to a pause stands")
 
     def held(self, token: int) -> str:
-        """The node whose lease in the term with this token a pause keeps from ending, as its record says; or ""."""
+        """The node whose lease in the term with this token a pause keeps from ending, as its record says, or its listener knows,
+        which may come by no guard that could write it; or ""."""
         for name, node in self.nodes.items():
+            state = node.state
+            if state is not None and state.token == token and state.held(node.machine.clock()):
+                return name
             guard = node.guard.guard.groups.get("primary") if node.guard is not None and node.guard.alive else None
             for entry in node.machine.disk.entries.values():
                 if guard is not None and not guard.entry.granted:

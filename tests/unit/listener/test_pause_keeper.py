@@ -8,7 +8,7 @@ from supervisor_zkelect.core import messages, pause_messages
 from supervisor_zkelect.core.control import Life, Unusable
 from supervisor_zkelect.elector import NotConnected, NotLeader
 from supervisor_zkelect.guard import protocol
-from supervisor_zkelect.listener import pause_worker
+from supervisor_zkelect.listener import events, pause_worker
 from supervisor_zkelect.listener.pause_keeper import PauseKeeper
 from supervisor_zkelect.zookeeper.pausing import Consented, NotPaused, PauseOver
 from tests.unit.listener.parts import Host, means
@@ -17,10 +17,14 @@ from tests.unit.listener.parts import Host, means
 class Place:
     def __init__(self):
         self.sent, self.heard = 4, []
-        self.one = SimpleNamespace(name="orders", settings=SimpleNamespace(group="primary"), decide=self.heard.append)
-        guard = SimpleNamespace(extend=self.extend, sent=4)
-        self.guard = guard
-        self.keeper = PauseKeeper(means(Host()), {"orders": self.one}, guard)
+        self.asked, self.posted = [], []
+        self.one = SimpleNamespace(
+            name="orders", settings=SimpleNamespace(group="primary"), decide=self.heard.append, ask=lambda *words: self.asked.append(words),
+        )
+        self.guard = SimpleNamespace(extend=self.extend, sent=4, can_enforce=lambda: True, unenforced=lambda: "")
+        host = Host()
+        host.settings, host.life = SimpleNamespace(node_name="a"), Life()
+        self.keeper = PauseKeeper(means(host)._replace(post=self.posted.append), {"orders": self.one}, self.guard)
 
     def extend(self, candidacies):
         assert list(candidacies) == [self.one]
@@ -60,6 +64,24 @@ def test_another_guard_counts_anew():
     place.keeper.guard_came()
     place.echo(1)
     assert place.heard == [pause_messages.PauseEchoed(False, True)]
+
+
+def test_the_primary_consents_while_its_lease_would_be_extended():
+    place, action = Place(), pause_messages.Consent(3, "p")
+    place.keeper.actions()[pause_messages.Consent](place.one, action)
+    assert place.asked == [(0, pause_worker.consent, action, "a", Life())] and not place.posted
+
+
+@pytest.mark.parametrize("missing, why", [
+    ("the lease is not extended, as there is no guard: no thread", "the lease is not extended, as there is no guard: no thread"),
+    ("", "the guard does not answer at this moment"),
+])
+def test_nobody_consents_whose_lease_nobody_would_end(missing, why):
+    """In a pause for a time it would end by the listener alone, and others lead by their clocks."""
+    place = Place()
+    place.guard.can_enforce, place.guard.unenforced = lambda: False, lambda: missing
+    place.keeper.actions()[pause_messages.Consent](place.one, pause_messages.Consent(3, "p"))
+    assert place.posted == [events.ElectionEvent("orders", pause_messages.PauseWritten(3, why))] and not place.asked
 
 
 def elector(**calls):
