@@ -582,7 +582,13 @@ def test_descendants_that_supervisord_may_have_asked_are_not_asked_again(node):
     (child, _), = node.wait_marks("child")
     node.wait_marks("daemon")
     node.wait_marks("up")
-    node.handle().stop(1, clock.now() + 0.5)
+    node.handle().stop(1, clock.now() + 1000)
+    node.wait_marks("term", 2)
+    for _ in range(2):
+        # Whoever asked the child as well would have done so by now.
+        before = node.state("primary").scanned_at
+        until(lambda before=before: node.state("primary").scanned_at > before, LONG, "another scan")
+    node.handle().stop(2, clock.now() + 0.1)
     node.expect(GroupDead, op=1)
     assert not node.processes()
     assert len(node.seen("term")) == 2 and child not in [pid for pid, _ in node.seen("term")]
@@ -592,8 +598,10 @@ def test_descendants_that_do_not_stop_are_killed_when_their_time_is_over(node):
     one_service(node, "daemon", "child")
     node.start()
     node.wait_marks("up")
+    node.handle().stop(1, clock.now() + 1000)
+    node.wait_marks("term")
     until = clock.now() + 0.5
-    node.handle().stop(1, until)
+    node.handle().stop(2, until)
     node.expect(GroupDead, op=1)
     assert not node.processes() and clock.now() >= until
     assert len(node.seen("term")) == 1
@@ -669,7 +677,9 @@ def test_fifty_programs_die(node):
     node.group("primary", *names).up()
     node.start()
     node.wait_marks("up", 50)
-    node.handle().stop(1, clock.now() + 1.0)
+    node.handle().stop(1, clock.now() + 1000)
+    node.wait_marks("term", 25)
+    node.handle().stop(2, clock.now() + 0.3)
     node.expect(GroupDead, op=1)
     assert not node.processes()
     assert len(node.seen("term")) == 25

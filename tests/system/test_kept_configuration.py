@@ -203,7 +203,8 @@ def test_another_address_is_told_everywhere_in_the_same_term(make_cluster, zk_se
     fence = tmp_path / "fence"
     fence.write_text(f'#!/bin/sh\necho "$ZKELECT_OLD_ADDRESS" >{fenced}\n')
     fence.chmod(0o755)
-    overrides = {"zkelect": {"reattach_grace": "60"}, "election:orders": {"fence": str(fence)}}
+    # The service may take longer to begin again than three checks that are a second apart.
+    overrides = {"zkelect": {"reattach_grace": "60"}, "election:orders": {"fence": str(fence), "health_interval": "5"}}
     cluster = make_cluster(
         zk_server.hosts, timeout=20, tick=1, reached=zk_server.hosts, overrides=overrides
     ).start()

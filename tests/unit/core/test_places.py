@@ -105,3 +105,13 @@ def test_paths_that_meet():
 ])
 def test_what_a_stranger_may_write_as_a_path(path, is_one):
     assert places.is_path(path) is is_one
+
+
+@pytest.mark.parametrize("proposal, barrier", [
+    ("n-0000000003", "n-00000000030000000003"),
+    # kazoo looks for its mark right before the last ten digits, and sees nothing else.
+    ("a__lock__0000000003", "a__lock__0000000003__lock__0000000003"),
+])
+def test_a_barrier_stands_behind_its_proposal_for_all_who_sort_them(proposal, barrier):
+    assert places.barrier_of(proposal) == barrier and places.barred_by(barrier) == proposal and places.is_barrier(barrier)
+    assert sorted([barrier, proposal]) == sorted([barrier, proposal], key=lambda name: (name[-10:], name)) == [proposal, barrier]
