@@ -555,7 +555,7 @@ def test_observer_hears_a_handover_and_its_gap(tmp_path, lab):
         first.kill()
         died = clock.now()
         first.wait(LONG)
-        until(lambda: watch.serving() == [], LONG, "nobody to be heard")
+        until(lambda: watch.serving() == [] and clock.now() - watch.verdict().turns[-1].last >= 0.1, LONG, "nobody to be heard")
         child.start(b, env=child.environment(lab))
         until(lambda: watch.serving() == ["b"], LONG, "b to be heard")
         verdict = watch.verdict()

@@ -72,7 +72,7 @@ def test_a_fence_that_hangs_is_killed_with_what_it_started(fenced):
     cluster, told, status = fenced
     script = Path(cluster["b"].overrides["election:orders"]["fence"])
     script.write_text(f"#!/bin/sh\nsleep 1000 & echo $! > {told}\nsleep 1000\n")
-    cluster["b"].overrides["election:orders"].update(hook_timeout="2", fence_failed="continue")
+    cluster["b"].overrides["election:orders"].update(hook_timeout="10", fence_failed="continue")
     cluster.start()
     cluster["a"].crash()
     cluster.primary("b")

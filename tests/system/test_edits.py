@@ -1,11 +1,11 @@
 """The configuration is edited while a node is primary, and its listener restarted: who is not concerned runs on."""
 
-
 import pytest
 from kazoo.client import KazooClient
 from kazoo.exceptions import NotEmptyError
 
 from lab.node import SERVICE, service_command
+from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.system.clock import now
 
 
@@ -30,23 +30,35 @@ def without(text, section):
     return text[:begin] + text[text.index("\n[", begin) + 1:]
 
 
-def test_another_server_changes_nothing(make_cluster, zk_server):
-    cluster = make_cluster(zk_server.hosts)
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory):
+    """A server that grants timeouts in which a listener may take as long as a busy machine needs for its restart."""
+    with ZooKeeper(tmp_path_factory.mktemp("patient"), tick_ms=1000) as server:
+        yield server
+
+
+def on(server):
+    """What a cluster is made with on it."""
+    return {"servers": server.hosts, "timeout": 20, "tick": 1, "reached": server.hosts}
+
+
+def test_another_server_changes_nothing(make_cluster, patient):
+    cluster = make_cluster(**on(patient))
     for node in cluster.nodes.values():
         command = f"zkelect run -- {service_command(node.addresses['orders'], '--ignore-term')}"
         node.overrides["program:orders"] = {"command": command, "stopwaitsecs": "30"}
     cluster.start()
     pid, token = cluster.primary("a"), cluster.token("a")
-    port = zk_server.hosts.rpartition(":")[2]
-    cluster["a"].overrides["zkelect"]["servers"] = f"{zk_server.hosts},localhost:{port}"
+    port = patient.hosts.rpartition(":")[2]
+    cluster["a"].overrides["zkelect"]["servers"] = f"{patient.hosts},localhost:{port}"
     cluster["a"].write()
     restart_listener(cluster)
     assert cluster.settled("a") == pid and cluster.token("a") == token
     cluster.verdict()
 
 
-def test_an_election_that_is_taken_out_is_released(make_cluster, zk_server):
-    cluster = make_cluster(zk_server.hosts, sample="two-elections.conf", elections=("orders", "billing")).start()
+def test_an_election_that_is_taken_out_is_released(make_cluster, patient):
+    cluster = make_cluster(**on(patient), sample="two-elections.conf", elections=("orders", "billing")).start()
     pid, token = cluster.primary("a", "orders"), cluster.token("a", "orders")
     cluster["a"].zkelect_conf.write_text(without(cluster["a"].zkelect_conf.read_text(), "election:billing"))
     restart_listener(cluster)
@@ -86,8 +98,8 @@ def test_an_election_that_moves_to_another_znode_leaves_nothing_behind(make_clus
     assert len(zk.get_children(f"{base}/election")) == 1
 
 
-def test_a_stop_by_hand_after_a_restart_of_the_listener_is_seen(make_cluster, zk_server):
-    cluster = make_cluster(zk_server.hosts, overrides={"election:orders": {"fall": "1000"}}).start()
+def test_a_stop_by_hand_after_a_restart_of_the_listener_is_seen(make_cluster, patient):
+    cluster = make_cluster(**on(patient), overrides={"election:orders": {"fall": "1000"}}).start()
     pid = cluster.primary("a")
     restart_listener(cluster)
     assert cluster.settled("a") == pid

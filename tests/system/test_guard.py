@@ -205,21 +205,21 @@ def test_a_guard_knows_how_its_children_end_whoever_started_it(tmp_path):
         guard.communicate()
 
 
-def test_a_guard_that_was_signalled_goes_on_with_the_next_listener(pair):
-    pid, token, listener = pair.primary("a"), pair.token("a"), pair["a"].listener_pid()
-    pair["a"].kill(pair["a"].guard_pid(), sig=signal.SIGHUP)
-    pair["a"].kill(listener)
-    pair.until(lambda: pair["a"].listener_pid() not in (None, listener), "another listener")
-    assert pair.settled("a") == pid and pair.token("a") == token
+def test_a_guard_that_was_signalled_goes_on_with_the_next_listener(steady):
+    pid, token, listener = steady.primary("a"), steady.token("a"), steady["a"].listener_pid()
+    steady["a"].kill(steady["a"].guard_pid(), sig=signal.SIGHUP)
+    steady["a"].kill(listener)
+    steady.until(lambda: steady["a"].listener_pid() not in (None, listener), "another listener")
+    assert steady.settled("a") == pid and steady.token("a") == token
 
 
-def test_what_a_guard_says_without_a_listener_is_told_to_the_next(pair):
+def test_what_a_guard_says_without_a_listener_is_told_to_the_next(steady):
     """Its first listener's standard error is its own: it is closed for good once another listener has come."""
-    pair["a"].kill(pair["a"].listener_pid())
-    pair.until(lambda: "goes on in the same term" in pair["a"].logs(), "the other listener to go on with the term")
-    pair["a"].kill(pair["a"].listener_pid())
+    steady["a"].kill(steady["a"].listener_pid())
+    steady.until(lambda: "goes on in the same term" in steady["a"].logs(50000), "the other listener to go on with the term")
+    steady["a"].kill(steady["a"].listener_pid())
     line = r"guard, process \d+: .*the listener is gone; its leases are renewed"
-    pair.until(lambda: re.search(line, pair["a"].logs()), "the guard's line in the log")
+    steady.until(lambda: re.search(line, steady["a"].logs(50000)), "the guard's line in the log")
 
 
 #: Keeps listeners of a node from beginning until somebody opens the pipe, as a machine does that is busy.
