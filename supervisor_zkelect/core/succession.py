@@ -97,7 +97,7 @@ def _nobody(others: Sequence[Candidate], found: Control) -> Next:
 def _instead(others: Sequence[Candidate], able: List[int], unfit: Collection[str]) -> List[int]:
     """Of those who can take over, who leads instead of the unfit: before whatever would have to be deleted by hand or by force. A
     candidate that knows no orders never says whether it is fit."""
-    reached = next((number for number, one in enumerate(others) if not one.knows_orders), len(others))
+    reached = next((number for number, one in enumerate(others) if one.lasts or not one.knows_orders), len(others))
     return [number for number in able if number < reached and others[number].name not in unfit] if unfit else []
 
 

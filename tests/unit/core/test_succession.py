@@ -41,7 +41,7 @@ def test_the_best_is_next_who_stands_before_others_with_the_same(others, expecte
 @pytest.mark.parametrize("others, unfit, expected", [
     ([B, C], "b", 1), ([B, C, D], "bc", 2), ([B, C], "bc", 0), ([C, B], "b", 0), ([B, one("c", 50), D], "b", 2), ([B, C, STRANGER], "b", 1),
     # By force only, or after a hand has deleted what stands before it.
-    ([B, STRANGER], "b", 0), ([B, STRANGER, C], "b", 0), ([B, ZNODE, C], "b", 0), ([B, C, ZNODE, D], "b", 1), ([STRANGER, B, C], "b", 0),
+    ([B, STRANGER], "b", 0), ([B, STRANGER, C], "b", 0), ([B, ZNODE, C], "b", 0), ([B, C, ZNODE, D], "b", 1), ([B, one("z", session=0), C], "b", 0), ([STRANGER, B, C], "b", 0),
 ])
 def test_who_is_not_fit_is_passed_over_for_who_says_it_is_and_can_be_reached(others, unfit, expected):
     following = succession.of(others, NOTHING, "", False, 50, [f"n-{name}" for name in unfit])
