@@ -19,7 +19,7 @@ from supervisor_zkelect.config import diff, load
 from supervisor_zkelect.config.options import SESSION
 from supervisor_zkelect.config.problems import ConfigError
 from supervisor_zkelect.config.settings import Settings
-from supervisor_zkelect.guard import kept_config, record, saved_session
+from supervisor_zkelect.guard import kept_config, record, release, saved_session
 from supervisor_zkelect.supervisord.client import Supervisord, SupervisordError
 from supervisor_zkelect.system import clock
 from supervisor_zkelect.zookeeper import admission
@@ -98,23 +98,20 @@ def _unusable(settings: Settings) -> List[str]:
 
 def _goes_on(kept: Settings) -> bool:
     """Whether the last listener's session has a proposal where the kept settings lead to."""
-    saved = [one for one in map(saved_session.load, _folders()) if one is not None]
+    try:
+        saved = [one for one in map(saved_session.load, _folders()) if one is not None]
+    except kept_config.NoCopy:
+        return False
     found: List[bool] = []
 
     def look(client: Any, granted: float) -> None:
-        found.extend(_owns(client, election, one.id) for one in saved for election in one.elections)
+        # The server has what was proposed before, since the quorum has taken this client's session after that.
+        for one in saved:
+            for election in one.elections:
+                queue = release.elector_of(client, election, None, TIME).each_member()
+                found.append(any(member.session == one.id for member in queue))
 
     return bool(saved) and admission.by_client(kept, TIME, look) is None and any(found)
-
-
-def _owns(client: Any, election: saved_session.SavedElection, session: int) -> bool:
-    """Whether a proposal of the election is this session's. Raises kazoo's exceptions."""
-    # A server that lags behind catches up first.
-    client.sync_async(election.znode).get(timeout=TIME)
-    names = [name for name in client.get_children_async(election.znode).get(timeout=TIME) if name.startswith(election.stem)]
-    answers = [client.exists_async(f"{election.znode}/{name}") for name in names]
-    stats = [answer.get(timeout=TIME) for answer in answers]
-    return any(stat is not None and stat.ephemeralOwner == session for stat in stats)
 
 
 def _folders() -> List[str]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 from types import SimpleNamespace
-from typing import NamedTuple
 
 import pytest
 
@@ -13,42 +12,22 @@ from supervisor_zkelect.listener import trial
 
 FILE = "[zkelect]\nservers = zk1:2181\nnode_name = a\nserverurl = unix:///right\n[election:orders]\naddress = x:1\n"
 
-
 SESSION = 4711
 
 
 class World(set):
-    """What works. owners: sessions that have proposals at the former servers, by their names. tried: the servers, in the order in
-    which they were. at_last: is called when the former ones have been asked."""
+    """What works. owners: sessions that have proposals at the former servers. tried: the servers, in the order in which they were.
+    at_last: is called when the former ones have been asked."""
 
     def __init__(self, works):
         super().__init__(works)
-        self.owners, self.tried, self.at_last = {"n-0000000003": SESSION}, [], lambda: None
+        self.owners, self.tried, self.at_last = [SESSION], [], lambda: None
 
 
-class Client:
-    """One at the former servers. owners: as above."""
-
-    def __init__(self, owners):
-        self.owners = owners
-
-    def sync_async(self, path):
-        return Answer(path)
-
-    def get_children_async(self, path):
-        assert path == "/zkelect/orders/election"
-        return Answer(list(self.owners))
-
-    def exists_async(self, path):
-        owner = self.owners[path.rpartition("/")[2]]
-        return Answer(None if owner is None else SimpleNamespace(ephemeralOwner=owner))
-
-
-class Answer(NamedTuple):
-    what: object
-
-    def get(self, timeout):
-        return self.what
+def elector_of(client, election, acl, timeout):
+    """An elector at the former servers. client: the owners there."""
+    assert election.znode == "/zkelect/orders/election"
+    return SimpleNamespace(each_member=lambda: (SimpleNamespace(session=one) for one in client))
 
 
 @pytest.fixture
@@ -68,13 +47,14 @@ def world(monkeypatch, tmp_path):
     def by_client(settings, timeout, work):
         trouble = admission(settings, timeout)
         if trouble is None:
-            work(Client(works.owners), 10.0)
+            work(works.owners, 10.0)
         works.at_last()
         return trouble
 
     monkeypatch.setattr(trial, "login_trouble", login)
     monkeypatch.setattr(trial.admission, "trouble", admission)
     monkeypatch.setattr(trial.admission, "by_client", by_client)
+    monkeypatch.setattr(trial.release, "elector_of", elector_of)
     monkeypatch.setattr(trial, "_folders", lambda: [str(tmp_path)])
     monkeypatch.setenv("SUPERVISOR_SERVER_URL", "unix:///right")
     (tmp_path / "good").write_text(FILE)
@@ -113,7 +93,7 @@ def test_where_neither_works_the_file_is_used(world, tmp_path, edit, dead):
     assert trouble is None and edit[1] in (settings.servers[0], (settings.serverurl or "")[5:])
 
 
-@pytest.mark.parametrize("owners", [{}, {"n-0000000003": 4712}, {"n-0000000003": None}, {"other-0000000003": SESSION}], ids=str)
+@pytest.mark.parametrize("owners", [[], [4712], [4712, 0]], ids=str)
 def test_nobody_leads_at_the_former_servers_who_has_nothing_to_go_on_with_there(world, tmp_path, owners):
     """All nodes may have been moved to those that the file names, which this one does not reach."""
     world.owners = owners
