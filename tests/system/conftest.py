@@ -52,15 +52,24 @@ def pair(make_cluster, zk_server):
     cluster.verdict()
 
 
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory):
+    """A server that grants timeouts in which a listener may take as long as a busy machine needs for its restart."""
+    with ZooKeeper(tmp_path_factory.mktemp("patient"), tick_ms=1000) as server:
+        yield server
+
+
+def on(server):
+    """What a cluster is made with on such a server."""
+    return {"servers": server.hosts, "timeout": 20, "tick": 1, "reached": server.hosts}
+
+
 @pytest.fixture
-def steady(make_cluster, tmp_path):
+def steady(make_cluster, patient):
     """As `pair`, with a session that a busy machine does not let run out: for what is to stay in one term."""
-    with ZooKeeper(tmp_path / "steady", tick_ms=1000) as zookeeper:
-        cluster = make_cluster(zookeeper.hosts, timeout=20, tick=1, reached=zookeeper.hosts).start()
-        yield cluster
-        cluster.verdict()
-        # Before its server.
-        cluster.stack.close()
+    cluster = make_cluster(**on(patient)).start()
+    yield cluster
+    cluster.verdict()
 
 
 def places(name):

@@ -5,8 +5,8 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import NotEmptyError
 
 from lab.node import SERVICE, service_command
-from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.system.clock import now
+from tests.system.conftest import on
 
 
 def restart_listener(cluster, name="a"):
@@ -28,18 +28,6 @@ def without(text, section):
     """The text of a configuration without one section."""
     begin = text.index(f"[{section}]")
     return text[:begin] + text[text.index("\n[", begin) + 1:]
-
-
-@pytest.fixture(scope="module")
-def patient(tmp_path_factory):
-    """A server that grants timeouts in which a listener may take as long as a busy machine needs for its restart."""
-    with ZooKeeper(tmp_path_factory.mktemp("patient"), tick_ms=1000) as server:
-        yield server
-
-
-def on(server):
-    """What a cluster is made with on it."""
-    return {"servers": server.hosts, "timeout": 20, "tick": 1, "reached": server.hosts}
 
 
 def test_another_server_changes_nothing(make_cluster, patient):
