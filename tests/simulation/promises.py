@@ -272,10 +272,9 @@ class Promises:
         switchover = self.ordered(before).switchover
         if switchover is not None and (switchover.to == who or switchover.target == path.rpartition("/")[2]):
             self.world.broken(f"10: {who} steps behind others, and is to lead by order")
-        if better:
-            other = before.get(f"{self.paths.election}/{better}")
-            if other is None or self.rank(other) <= self.rank(before[path]):
-                self.world.broken(f"11: {who} steps behind {better}, who is not there, or no better")
+        # It passes over one whose last term has failed, for the next better one.
+        if better and max(self.rank(one) for _, one in self.paths.queue(before)) <= self.rank(before[path]):
+            self.world.broken(f"11: {who} steps behind {better}, who is not there, or no better; nor is anybody else")
 
     @staticmethod
     def rank(proposal: Znode) -> int:
