@@ -52,6 +52,15 @@ class Guard:
         self.say(protocol.StartOrder("primary", token, protocol.Grant("orders", "a:1", token, lease)))
         return lease
 
+    def cut(self, seconds):
+        """Have the lease shortened, so that its time to stop is so many seconds away. Returns it when that is on record."""
+        self.say(protocol.CutOrder(now() + seconds + 2))
+        until(lambda: self.lease().deadline < now() + seconds + 2, TIME, "the lease to be shortened")
+        return self.lease()
+
+    def lease(self):
+        return record.read(self.folder, record.owner_of(os.getpid()))[0].lease
+
     def signal(self, number):
         self.process.send_signal(number)
         if number == signal.SIGSTOP:
@@ -109,11 +118,13 @@ def test_what_is_told_turns_with_the_record(guard, program):
 
 
 def test_nobody_is_primary_behind_the_end_of_the_lease_whoever_stands_still(guard, program):
-    lease = guard.grant(7, 2.0)
+    guard.grant(7, 60)
     guard.say(protocol.AckOrder("primary", 7, True))
     told(program, 200, "primary")
-    guard.signal(signal.SIGSTOP)
     with Poller({"a": program.port}) as poller:
+        until(lambda: poller.said("a", 200), TIME, "it to be primary")
+        lease = guard.cut(1.5)
+        guard.signal(signal.SIGSTOP)
         until(lambda: poller.said("a", 503), TIME, "it to be no primary any more")
     assert max(one.asked for one in poller.said("a", 200)) < lease.stop_at
     first = min(one.told for one in poller.said("a", 503))
@@ -167,10 +178,12 @@ def test_a_program_that_stood_still_tells_nothing_of_before(guard, program):
     http = program.process.pid
     with Poller({"a": program.port}, pace=0.0, patience=TIME) as poller:
         for token in range(1, 13):
-            lease = guard.grant(token, 0.4)
+            guard.grant(token, 60)
             guard.say(protocol.AckOrder("primary", token, True))
             until(lambda: poller.said("a", 200)[-1:] and poller.said("a", 200)[-1].body["token"] == token, TIME, "it to be primary")
             os.kill(http, signal.SIGSTOP)
+            # Until then the poller has read what was told before.
+            lease = guard.cut(-1.5)
             until(lambda: now() > lease.deadline, TIME, "the lease to be over")
             thawed = now()
             os.kill(http, signal.SIGCONT)
