@@ -11,6 +11,10 @@ from lab.node import service_command
 from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.core.promotion import LOOKS, WORD_PACE
 from supervisor_zkelect.system.clock import now
+from tests.system.conftest import on
+
+SOON = 10.0
+"""Seconds within which three looks, one a second, are over on a machine that is busy with other things."""
 
 
 def test_a_killed_service_comes_back_here(make_cluster, zk_server):
@@ -94,10 +98,10 @@ def test_resign_is_refused_while_zookeeper_is_silent(pair, zk_server):
     pair.leader()
 
 
-def test_resign_on_a_standby_changes_nothing(pair):
-    pid = pair.primary("a")
-    assert pair["b"].zkelect("resign", "orders").returncode != 0
-    assert pair.settled("a") == pid
+def test_resign_on_a_standby_changes_nothing(steady):
+    pid = steady.primary("a")
+    assert steady["b"].zkelect("resign", "orders").returncode != 0
+    assert steady.settled("a") == pid
 
 
 def test_a_sick_service_steps_down(pair):
@@ -106,16 +110,16 @@ def test_a_sick_service_steps_down(pair):
 
 
 @pytest.mark.parametrize("events", ["PROCESS_STATE,SUPERVISOR_STATE_CHANGE", "SUPERVISOR_STATE_CHANGE"])
-def test_without_a_health_check_an_end_that_supervisord_does_not_mend_is_noticed(make_cluster, zk_server, events):
+def test_without_a_health_check_an_end_that_supervisord_does_not_mend_is_noticed(make_cluster, patient, events):
     """In three looks, one a second, and not when supervisord's word is asked for again anyway; by the guard's pidfds
     where supervisord's events do not come."""
-    cluster = make_cluster(zk_server.hosts, overrides={
+    cluster = make_cluster(**on(patient), overrides={
         "election:orders": {"health": "none"}, "program:orders": {"autorestart": "false"},
         "eventlistener:zkelect": {"events": events},
     }).start()
     cluster.until(
         lambda: now() - cluster["a"].part("orders")["since"] > LOOKS + 1
-        and 4 < now() % WORD_PACE < WORD_PACE - 6,
+        and 4 < now() % WORD_PACE < WORD_PACE - SOON - 1,
         "looks at supervisord's word to be rare",
     )
     cluster["a"].kill(cluster.pid("a"))
@@ -125,7 +129,7 @@ def test_without_a_health_check_an_end_that_supervisord_does_not_mend_is_noticed
         next(datetime.fromisoformat(line[:23]) for line in lines if text in line)
         for text in ("the process", "primary -> demoting")
     )
-    assert timedelta(seconds=1) < left - ended < timedelta(seconds=5), cluster.logs()
+    assert timedelta(seconds=1) < left - ended < timedelta(seconds=SOON), cluster.logs()
     cluster.verdict()
 
 
@@ -147,11 +151,11 @@ def test_a_stopped_listener_makes_the_role_unknown(pair):
     pair.settled("a")
 
 
-def test_a_killed_listener_goes_on_in_the_same_term(pair):
-    service, token, pid = pair.primary("a"), pair.token("a"), pair["a"].listener_pid()
-    pair["a"].kill(pid)
-    pair.until(lambda: pair["a"].listener_pid() not in (None, pid), "a listener to run again")
-    assert pair.settled("a") == service and pair.token("a") == token
+def test_a_killed_listener_goes_on_in_the_same_term(steady):
+    service, token, pid = steady.primary("a"), steady.token("a"), steady["a"].listener_pid()
+    steady["a"].kill(pid)
+    steady.until(lambda: steady["a"].listener_pid() not in (None, pid), "a listener to run again")
+    assert steady.settled("a") == service and steady.token("a") == token
 
 
 def test_a_service_that_ends_in_fatal_steps_down(make_cluster, zk_server):
@@ -169,15 +173,15 @@ def test_a_service_that_ends_in_fatal_steps_down(make_cluster, zk_server):
     cluster.verdict()
 
 
-def test_a_group_started_by_hand_on_a_standby_is_refused_or_undone(pair):
-    pair["b"].ctl("start", "primary:*")
+def test_a_group_started_by_hand_on_a_standby_is_refused_or_undone(steady):
+    steady["b"].ctl("start", "primary:*")
     # The chain loader refuses, unless the listener was faster and had it killed.
-    pair.until(
-        lambda: re.search("may not start here|standby; it is killed", pair["b"].logs()), "the refusal to be told"
+    steady.until(
+        lambda: re.search("may not start here|standby; it is killed", steady["b"].logs()), "the refusal to be told"
     )
-    pair.until(lambda: not pair["b"].service_pids(), "the loaders to be gone")
-    pair.settled("a")
-    assert pair.verdict().names == ["a"]
+    steady.until(lambda: not steady["b"].service_pids(), "the loaders to be gone")
+    steady.settled("a")
+    assert steady.verdict().names == ["a"]
 
 
 def test_a_group_stopped_by_hand_on_the_primary_resigns(pair):

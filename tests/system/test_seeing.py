@@ -58,8 +58,8 @@ def test_what_is_foretold_of_a_lost_host_comes_true(three, zk_server):
     three["a"].crash(three["a"].guard_pid(), three["a"].supervisord_pid, three["a"].listener_pid())
     three.primary("b")
     took = time.monotonic() - begun
-    # To see who is primary takes the test a moment, too.
-    assert took <= found["faults"]["host"]["after"] + 2.0, (took, found["faults"]["host"])
+    # To see who is primary takes the test its time, too, and on a busy machine everything does.
+    assert took <= found["faults"]["host"]["after"] + 5.0, (took, found["faults"]["host"])
     token = document(three["b"].zkelect("history", "--json"))["elections"]["orders"][0]["token"]
     past = three.until(
         lambda: document(three["b"].zkelect("simulate", "--term", str(token), "--json"))["elections"].get("orders"), "the term"
