@@ -131,8 +131,8 @@ class Machine:
         self.zombies: List[Service] = []  # that supervisord has not reaped
         self.on_end: List[Callable[[], None]] = []  # called when a process has ended
         self.sick = False
-        self._unfit = False
-        self.unfit_since: Optional[float] = None  # when its check `fit` began to fail the last time
+        self.unfit = False
+        self.unfit_since: Optional[float] = None  # when its check `fit` was first seen to fail since it last passed
         self.undying = False  # its processes wait for a disk, and no signal reaches them
         self.registered: Callable[[int], Optional[bool]] = lambda pid: True  # what the guard tells a loader, None for nothing
         self.obstinate = False  # the service does not care for SIGTERM
@@ -143,17 +143,6 @@ class Machine:
         self._started = started
         self._pids = 5_000_000  # more than a pid of this machine can be
         self._struck_at = -1.0
-
-    @property
-    def unfit(self) -> bool:
-        """Whether its check `fit` fails."""
-        return self._unfit
-
-    @unfit.setter
-    def unfit(self, fails: bool) -> None:
-        if fails and not self._unfit:
-            self.unfit_since = self.world.now
-        self._unfit = fails
 
     def tell(self, what: str) -> None:
         self.world.tell(self.name, what)
@@ -237,6 +226,14 @@ class Machine:
                 self.zombies.append(service)
                 self.supervisord.child_ended()
             self.look_around()
+
+    def fit(self) -> bool:
+        """Whether its check `fit` passes, which is asked now."""
+        if not self.unfit:
+            self.unfit_since = None
+        elif self.unfit_since is None:
+            self.unfit_since = self.world.now
+        return not self.unfit
 
     def look_around(self) -> None:
         """A process has ended: have those look who watch for that."""

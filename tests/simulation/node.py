@@ -113,7 +113,7 @@ class _Fit:
         self._machine = machine
 
     def probe(self, timeout: float) -> health.Result:
-        ok = not self._machine.unfit
+        ok = self._machine.fit()
         return health.Result(ok, "ready" if ok else "no disk", 0.001)
 
 
