@@ -157,7 +157,8 @@ def outcome(turn: Turn, one: Resigning, event: messages.TermSeen) -> Optional[me
     if one.left and other:
         text = f"{node} leads now at {event.address}, after {taken:.3f} s"
         return messages.AnswerOperator(one.ticket, True, 0, text, event.node, event.address, taken, resigned=True)
-    if taken > limit:
+    # However long the group has taken to stop: nobody could lead before.
+    if turn.now > one.left_at + limit:
         nobody = "nobody is primary" if event.known else "nobody is known to be primary, as ZooKeeper does not answer,"
         text = f"resigned, but {nobody} after {taken:.0f} s"
         term = one.token if event.known else None

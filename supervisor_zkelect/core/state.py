@@ -63,16 +63,21 @@ class Rules:
 @dataclass(frozen=True)
 class Resigning:
     """token: of the term that is given up. by: until when it must be known whether somebody can take over; infinity once that
-    is, or does not matter. tried: other nodes that were seen to lead since, without an ack. said: as `Resign` has it."""
+    is, or does not matter. tried: other nodes that were seen to lead since, without an ack. left_at: when the group was dead and
+    the term released; infinity before. said: as `Resign` has it."""
 
     ticket: str
     since: float
     token: int
     by: float = INFINITY
     tried: Tuple[str, ...] = ()
-    left: bool = False  # the group is dead and the term released
+    left_at: float = INFINITY
     ask_at: float = 0.0
     said: str = ""
+
+    @property
+    def left(self) -> bool:
+        return self.left_at < INFINITY
 
 
 @dataclass(frozen=True)

@@ -330,7 +330,7 @@ def test_that_the_target_leads_is_told_once(node):
 
 def test_a_resignation_that_is_over_begins_no_handover(node):
     node.primary().event(messages.Leased(node.now, node.now + 99.0)).event(ASIDE)
-    node.state = replace(node.state, resigning=(Resigning("t1", 90.0, 40, left=True),))
+    node.state = replace(node.state, resigning=(Resigning("t1", 90.0, 40, left_at=91.0),))
     assert not node.event(messages.OrderNotBegun(node.op(messages.Begin), "nobody")).did(messages.Begin)
 
 

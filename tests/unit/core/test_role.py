@@ -483,6 +483,18 @@ def test_resign_fails_when_nobody_leads_for_as_long_as_a_promotion_may_take(node
     assert (answer.ok, answer.exit, answer.tried) == (False, 1, ("b",)) and "nobody is primary" in answer.text
 
 
+def test_a_group_that_takes_long_to_stop_leaves_the_successor_its_time(node):
+    """Nobody could lead before the release."""
+    node.primary().event(messages.Resign("t1"))
+    node.event(messages.Begun(node.op(messages.Begin), ""))
+    stop = node.op(messages.StopGroup)
+    assert not answers(node, messages.TermSeen("self", "a:1", 41), 2 * SUCCESSOR_MOST)
+    node.event(messages.Dead(stop, 2 * SUCCESSOR_MOST))
+    node.event(messages.Released(node.op(messages.Release)))
+    assert not answers(node, messages.TermSeen("", ""), 0.01)
+    assert answers(node, messages.TermSeen("b", "b:1", 50))[0].ok
+
+
 def test_resign_is_no_success_when_the_listener_ends_first(node):
     node.primary().event(messages.Resign("t1")).event(messages.Begun(node.op(messages.Begin), ""))
     stop = node.op(messages.StopGroup)

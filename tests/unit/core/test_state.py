@@ -54,8 +54,8 @@ LEADS = State(role=PRIMARY, step="", orders=ControlSeen(bar="aside", bar_id="m")
     (State(step="clearing", orders=ControlSeen("aside", 200.0, "m")), INFINITY),
     # Those who wait for an answer.
     (State(resigning=(Resigning("t", 90.0, 7, by=103.0, ask_at=101.0),)), 103.0),
-    (State(resigning=(Resigning("t", 90.0, 7, by=103.0, ask_at=101.0, left=True),)), 101.0),
-    (State(resigning=(Resigning("t", 90.0, 7, left=True),)), 0.0), (State(resigning=(RESIGNING,)), INFINITY),
+    (State(resigning=(Resigning("t", 90.0, 7, by=103.0, ask_at=101.0, left_at=91.0),)), 101.0),
+    (State(resigning=(Resigning("t", 90.0, 7, left_at=91.0),)), 0.0), (State(resigning=(RESIGNING,)), INFINITY),
 ])
 def test_when_time_alone_makes_something_due(state, due):
     assert next_wakeup(RULES, state) == pytest.approx(due)

@@ -81,7 +81,7 @@ class Walk:
             )
         if chance() < 0.1 and self.state.step != "clearing":
             # Somebody waits to hear who leads since a term of before, which a new listener has none of.
-            self.state = replace(self.state, resigning=(Resigning("t", self.now, 5, left=True),))
+            self.state = replace(self.state, resigning=(Resigning("t", self.now, 5, left_at=self.now),))
 
     def event(self, kind: type) -> messages.Event:
         """An event of this kind, mostly one that answers what the state waits for."""
