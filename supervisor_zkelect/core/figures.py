@@ -13,6 +13,9 @@ FAULTS = (SERVICE, SUPERVISORD, HOST, NETWORK, ZOOKEEPER)
 server of ZooKeeper answers anybody."""
 
 
+MOST_BEATS = 1000
+"""Heartbeats, and health checks, of one session timeout that are played."""
+
 STOPWAITSECS = 10.0
 """Seconds that supervisord leaves a program to stop where its section does not say."""
 
@@ -46,5 +49,11 @@ def of(found: Mapping[str, float]) -> Figures:
     """The figures in an entry (`nodes.NodeEntry`); what is missing, or cannot be, has its default."""
     known = {name: found[name] for name in Figures._fields if name in found}
     figures = Figures(**known)
-    usable = figures.timeout > 0 and figures.interval > 0 and figures.health_interval > 0 and figures.backoff_min > 0
-    return figures._replace(rise=max(1.0, figures.rise), fall=max(1.0, figures.fall)) if usable else Figures()
+    if not (figures.timeout > 0 and figures.interval > 0 and figures.health_interval > 0 and figures.backoff_min > 0):
+        return Figures()
+    # Anybody may have written them, and what is played by them takes time for each beat and each check.
+    least = figures.timeout / MOST_BEATS
+    return figures._replace(
+        interval=max(least, figures.interval), health_interval=max(least, figures.health_interval), rise=max(1.0, figures.rise),
+        fall=max(1.0, figures.fall),
+    )

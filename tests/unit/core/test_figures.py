@@ -18,6 +18,12 @@ def test_times_that_cannot_be_make_none_of_them_count(name, value):
     assert figures.of({"kill_time": 9.0, name: value}) == Figures()
 
 
+@pytest.mark.parametrize("name", ["interval", "health_interval"])
+def test_no_more_beats_and_checks_are_played_than_anybody_can_wait_for(name):
+    assert figures.of({"timeout": 10.0, name: 1e-9}) == Figures()._replace(**{name: 0.01})
+    assert figures.of({"timeout": 10.0, name: 0.02}) == Figures()._replace(**{name: 0.02})
+
+
 def test_a_check_counts_once_at_least():
     assert figures.of({"rise": 0.0, "fall": -3.0}) == Figures(rise=1.0, fall=1.0)
     assert figures.of({"rise": 1.0, "fall": 1.0}) == Figures(rise=1.0, fall=1.0)
