@@ -6,7 +6,7 @@ each node says of itself. The times come of `rehearsal.play`, so of the machine 
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core import figures, history, nodes, ranks, rehearsal, roles, untrusted
 from supervisor_zkelect.core.rehearsal import PlayedNode
@@ -21,7 +21,7 @@ GONE = "is gone, or cut off"
 class NodeView(NamedTuple):
     """One node as it is seen. told: whether it says anything of itself. since: milliseconds of its clock, None where that is not
     known. place: in the queue, from 1, None where it does not stand there. ordered: its maintenance, in words, or "". priority,
-    unfit: as `nodes.NodeEntry` has them."""
+    unfit: as `nodes.NodeEntry` has them. cleared: token of the term up to which failures of its terms are forgotten."""
 
     name: str
     role: str
@@ -42,6 +42,7 @@ class NodeView(NamedTuple):
     assumed: bool
     priority: int = ranks.DEFAULT
     unfit: str = ""
+    cleared: int = 0
 
     @property
     def aside(self) -> str:
@@ -101,7 +102,7 @@ def _peer(found: Dict[str, Any]) -> NodeView:
         place if type(place) is int and place > 0 else None, found.get("live") is not False, found.get("guarded") is not False,
         found.get("told") is not False, texts["address"], texts["state"], texts["step"], texts["trouble"], texts["failed"],
         texts["ordered"], texts["differs"], found.get("recognised") is not False, figures.of(numbers), not numbers,
-        ranks.of(found), texts["unfit"],
+        ranks.of(found), texts["unfit"], untrusted.number(found.get("cleared")),
     )
 
 
@@ -129,11 +130,13 @@ class Outlook(NamedTuple):
     coming: str = ""
 
 
-def outlook(seen: ElectionView, node: str) -> Outlook:
-    """What is to be said of the election, with an eye on one node; "" for none."""
+def outlook(seen: ElectionView, node: str, faults: Sequence[str] = figures.FAULTS) -> Outlook:
+    """What is to be said of the election, with an eye on one node; "" for none. faults: that are played, of the primary; without
+    that of its host nobody is known to be next."""
     parts = parts_of(seen)
-    # In a pause nothing follows from a fault, as nobody is promoted.
-    faults = figures.FAULTS if parts and seen.primary and not seen.paused else ()
+    if not parts or not seen.primary or seen.paused:
+        # In a pause nothing follows from a fault, as nobody is promoted.
+        faults = ()
     played = [(fault, rehearsal.play(parts, fault, parts[0].name)) for fault in faults]
     follower = next((one.leader for fault, one in played if fault == figures.HOST), "")
     cases = tuple(Case(fault, one, consequence(one)) for fault, one in played)
@@ -145,15 +148,21 @@ def outlook(seen: ElectionView, node: str) -> Outlook:
 
 def parts_of(seen: ElectionView) -> List[PlayedNode]:
     """The nodes that play in a rehearsal, the primary first, the others as they would lead: whoever is next in line lets the
-    candidate with the highest priority pass."""
+    candidate with the highest priority pass, but none whose last term has failed (`stepping.step_behind`)."""
     bar = seen.trouble
-    queue = sorted(seen.queue, key=lambda one: (one.name != seen.primary, -one.priority))
+    queue = sorted(seen.queue, key=lambda one: (one.name != seen.primary, 0 if passed_over(seen, one) else -one.priority))
     return [
         PlayedNode(one.name, one.address, one.figures, history.pace(seen.terms, one.name), one.ordered or bar, one.failed)
         if one.name != seen.primary else
         PlayedNode(one.name, one.address, one.figures, history.pace(seen.terms, one.name))
         for one in queue if one.live
     ]
+
+
+def passed_over(seen: ElectionView, peer: NodeView) -> bool:
+    """Whether nobody before it in the queue lets this candidate pass, since its last term has failed."""
+    ahead = [one for one in seen.queue if one.name != seen.primary and one.place is not None and one.place < (peer.place or 0)]
+    return bool(ahead) and history.failed_last(seen.terms, peer.name, peer.cleared, ahead[0].figures.backoff_max)
 
 
 def consequence(played: rehearsal.Played) -> str:
@@ -197,6 +206,8 @@ def _why_not(seen: ElectionView, peer: NodeView) -> str:
     trouble = f": {peer.trouble}" if peer.trouble else ""
     if peer.place is None:
         return f"it does not stand in the queue ({peer.aside or peer.state or 'it tells nothing of itself'}){trouble}"
+    if peer.place == 1 and seen.paused:
+        return f"{seen.paused}; nobody is promoted before that"
     if peer.place == 1:
         return f"it leads the queue, and is on its way: {peer.state} {peer.step}".rstrip() + trouble
     ahead = [one.name for one in seen.queue if one.place is not None and peer.place is not None and one.place < peer.place]
@@ -220,6 +231,7 @@ def hindrances(seen: ElectionView, follower: str) -> List[str]:
         if one.live:
             said += ["tells nothing of itself, so that its times are guesses"] * (not one.told)
             said += [f"failed its last promotion: {one.failed}"] * bool(one.failed)
+            said += ["is let pass by nobody, as its last term has failed"] * (_outranks(seen, one) and passed_over(seen, one))
             said += ["is unguarded"] * (one.told and not one.guarded)
             said += [one.differs] * bool(one.differs)
             said += ["has not recognised the last order yet"] * (not one.recognised)
@@ -233,6 +245,12 @@ def hindrances(seen: ElectionView, follower: str) -> List[str]:
     if primary is not None and primary.differs:
         lines.append(f"{primary.name} {primary.differs}")
     return list(dict.fromkeys(lines))
+
+
+def _outranks(seen: ElectionView, peer: NodeView) -> bool:
+    """Whether somebody of a lower priority stands before this candidate."""
+    place = peer.place or 0
+    return any(one.priority < peer.priority for one in seen.queue if one.name != seen.primary and (one.place or 0) < place)
 
 
 def basis(seen: ElectionView, follower: str) -> str:

@@ -117,7 +117,7 @@ def outlook_of(whole: Dict[str, Any]) -> Dict[str, Any]:
     # With the machine that decides it takes 2 MiB, and is needed where somebody looks.
     from supervisor_zkelect.core import outlook
 
-    said = outlook.outlook(outlook.cluster(whole), "")
+    said = outlook.outlook(outlook.cluster(whole), "", (figures.HOST,))
     case = next((one for one in said.cases if one.fault == figures.HOST), None)
     after = case.played.after if case is not None and said.next else None
     lines: List[str] = [printable(line) for line in said.hindrances]

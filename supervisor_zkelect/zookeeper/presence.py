@@ -27,7 +27,8 @@ class Overview(NamedTuple):
     orders that stand, in words, or "". seen: the nodes, as they are read. ordered, differs: what is ordered, and how one
     differs from the others, by node. stamp: of the control. changed: when the ack was written last, in milliseconds of
     ZooKeeper's clock, 0 where there is none. paused: a pause that stands, in words, or "". paused_on: the node that runs on in
-    it, as it has consented; "" for none. left_out: how many nodes more there are, which were not looked at."""
+    it, as it has consented; "" for none. left_out: how many nodes more there are, which were not looked at. cleared: as
+    `control.Control` has it."""
 
     rows: List[nodes.NodeRow]
     address: str
@@ -41,6 +42,7 @@ class Overview(NamedTuple):
     paused: str = ""
     left_out: int = 0
     paused_on: str = ""
+    cleared: Mapping[str, int] = {}
 
     def document(self, whole: bool = False) -> Dict[str, Any]:
         """What `list` shows of it. whole: with all that a node says of itself, for `outlook.cluster`."""
@@ -62,7 +64,7 @@ class Overview(NamedTuple):
             recognised = one.entry is None or not self.stamp or tuple(entry.confirmed) == tuple(self.stamp)
             more.update(
                 told=one.entry is not None, state=entry.state, step=entry.step, trouble=entry.trouble, failed=entry.failed,
-                priority=entry.priority, unfit=entry.unfit,
+                priority=entry.priority, unfit=entry.unfit, cleared=self.cleared.get(one.name, 0),
                 ordered=self.ordered.get(one.name, ""), recognised=recognised, figures=dict(entry.figures),
                 options=dict(entry.options),
             )
@@ -153,7 +155,7 @@ class PresenceCalls(SteppingCalls):
             "; ".join(filter(None, [*coming, control_words.told_of_pause(orders, shown)])), seen, ordered, differs,
             stamp, acked[1].mtime if acked is not None else 0,
             control_words.told_of_pause(orders) if orders.paused is not None else "", left_out,
-            orders.paused.node if orders.paused is not None else "",
+            orders.paused.node if orders.paused is not None else "", orders.cleared,
         )
 
     def seen_nodes(self) -> List[nodes.Seen]:

@@ -100,6 +100,51 @@ def test_whoever_has_the_highest_priority_is_next_and_of_the_same_who_stands_bef
     assert [part.name for part in outlook.parts_of(seen)] == ["a", "c", "d", "b"] and outlook.outlook(seen, "").next == "c"
 
 
+#: Its term with the token 7 was that of a host that died: another one's follows it without a release.
+LOST = [{"token": 9, "node": "a", "begun": {"acked": 1000.0}}, {"token": 7, "node": "c", "begun": {"acked": 990.0}, "ended": {}}]
+
+
+@pytest.mark.parametrize("more, order", [
+    (dict(), ["a", "b", "c"]), (dict(cleared=6), ["a", "b", "c"]), (dict(cleared=7), ["a", "c", "b"]),
+    (dict(cleared="7"), ["a", "b", "c"]),
+])
+def test_nobody_lets_pass_whose_last_term_has_failed(more, order):
+    seen = cluster(PAIR[0], PAIR[1], node("c", 3, priority=200, **more), terms=LOST)
+    assert [part.name for part in outlook.parts_of(seen)] == order and outlook.outlook(seen, "").next == order[1]
+    told = ["c is let pass by nobody, as its last term has failed"] * (order[1] == "b")
+    assert outlook.hindrances(seen, order[1]) == told
+
+
+@pytest.mark.parametrize("figures, order", [({**FIGURES, "backoff_max": 10.0}, ["a", "c", "b"]), (FIGURES, ["a", "b", "c"])])
+def test_a_term_that_served_for_as_long_as_who_would_let_it_pass_asks_for_has_not_failed(figures, order):
+    seen = cluster(PAIR[0], {**PAIR[1], "figures": figures}, node("c", 3, priority=200), terms=LOST)
+    assert [part.name for part in outlook.parts_of(seen)] == order
+
+
+def test_who_is_first_in_line_leads_whatever_its_last_term_was():
+    seen = cluster(PAIR[0], node("c", 2, priority=200), node("b", 3), terms=LOST)
+    assert [part.name for part in outlook.parts_of(seen)] == ["a", "c", "b"] and outlook.hindrances(seen, "c") == []
+
+
+@pytest.mark.parametrize("priority", [100, 50])
+def test_of_no_higher_priority_there_is_nothing_to_tell(priority):
+    seen = cluster(PAIR[0], PAIR[1], node("c", 3, priority=priority), terms=LOST)
+    assert outlook.hindrances(seen, "b") == []
+
+
+def test_in_a_pause_that_is_why_who_leads_the_queue_is_not_primary():
+    paused = "paused by ann, nobody is promoted until zkelect resume"
+    seen = cluster(node("b", 1), node("c", 2), paused=paused)
+    assert outlook.standing(seen, "b") == f"b is not primary: {paused}; nobody is promoted before that; nobody is primary"
+    assert outlook.standing(seen, "c").startswith("c is not primary: it stands by in place 2, behind b")
+
+
+def test_only_the_faults_that_are_asked_for_are_played():
+    said = outlook.outlook(cluster(*PAIR), "", (figures.HOST,))
+    assert [one.fault for one in said.cases] == [figures.HOST] and said.next == "b"
+    assert said == outlook.outlook(cluster(*PAIR), "")._replace(cases=said.cases)
+
+
 def test_in_a_pause_nothing_is_foretold_but_that():
     paused = "paused by ann: disk, a runs on until zkelect resume"
     said = outlook.outlook(cluster(*PAIR, paused=paused, coming=paused), "b")
