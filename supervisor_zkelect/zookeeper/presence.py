@@ -8,6 +8,7 @@ from typing import AbstractSet, Any, Dict, List, Mapping, NamedTuple, Optional, 
 from supervisor_zkelect.core import control_words, nodes, places, untrusted
 from supervisor_zkelect.core.control import Stamp, maintenance_in_words
 from supervisor_zkelect.zookeeper import arguments
+from supervisor_zkelect.zookeeper.errors import AccessDenied
 from supervisor_zkelect.zookeeper.queue import Member
 from supervisor_zkelect.zookeeper.requests import MISSING, THERE, data_of
 from supervisor_zkelect.zookeeper.stepping import SteppingCalls
@@ -140,8 +141,7 @@ class PresenceCalls(SteppingCalls):
         orders, holder = self._parsed_orders(control).control, self._own_holder(self._parsed_holder(held))
         address = untrusted.known_address(data_of(acked))
         seen, left_out = self._look_at_nodes(holder.node if holder else "")
-        # For people's eyes this host's clock is good enough, where nothing was made by this client.
-        shown = self._servers.now() or round(1000 * time.time())
+        shown = self._shown(any(one.until is not None for one in orders.maintenance.values()))
         ordered = {name: maintenance_in_words(one, shown) for name, one in orders.maintenance.items() if one.stands(shown)}
         stamp = () if orders.stamp == Stamp() else tuple(orders.stamp)
         switchover, restart = orders.switchover, orders.restart
@@ -157,6 +157,15 @@ class PresenceCalls(SteppingCalls):
             control_words.told_of_pause(orders) if orders.paused is not None else "", left_out,
             orders.paused.node if orders.paused is not None else "", orders.cleared,
         )
+
+    def _shown(self, decides: bool) -> int:
+        """What ZooKeeper's clock shows, in milliseconds. decides: whether an order ends by it; for people's eyes alone
+        this host's clock is good enough, where nothing was made by this client, and for whoever may make nothing."""
+        try:
+            shown = self.server_time() if decides else self._servers.now()
+        except AccessDenied:
+            shown = None
+        return shown or round(1000 * time.time())
 
     def seen_nodes(self) -> List[nodes.Seen]:
         """All nodes that stand in the queue, or have an entry."""

@@ -1,10 +1,14 @@
 """Who lives, who stands in the queue, and whose word counts, as it is read from ZooKeeper."""
 
-from supervisor_zkelect.core import nodes, outlook
+import time
+
+import pytest
+
+from supervisor_zkelect.core import control, nodes, outlook
 from supervisor_zkelect.operators import cluster as cluster_check
 from supervisor_zkelect.operators import overview
 from supervisor_zkelect.zookeeper import presence
-from tests.unit.zookeeper.cluster import STATE, Cluster
+from tests.unit.zookeeper.cluster import CONTROL, STATE, Cluster
 from tests.unit.zookeeper.memory import Client
 
 
@@ -65,3 +69,43 @@ def test_who_is_left_out_is_gone_and_told(monkeypatch):
     told = "orders: 3 more nodes are left out; zkelect forget removes one that is gone"
     assert told in outcome.lines and outcome.document["elections"]["orders"]["left_out"] == 3
     assert f"note: {told}" in cluster_check.check({"orders": found.document(whole=True)}).lines
+
+
+HOUR = 3_600_000
+
+
+@pytest.mark.parametrize("off", [-HOUR, HOUR])
+def test_whether_maintenance_is_over_goes_by_zookeepers_clock(off):
+    """However wrong that of the host is which looks."""
+    cluster = Cluster("a", "b")
+    cluster.ensemble.clock = round(1000 * time.time()) + off
+    until = cluster.ensemble.clock + 60_000
+    cluster.tool().amend_control(lambda found: control.begin_maintenance("b", control.Order("1", until=until)))
+    whole = outlook.cluster(cluster.tool().overview().document(whole=True))
+    assert whole.peer("b").ordered
+    cluster.ensemble.clock = until + 1
+    whole = outlook.cluster(cluster.tool().overview().document(whole=True))
+    assert not whole.peer("b").ordered
+
+
+def test_who_may_make_nothing_sees_maintenance_by_his_own_clock():
+    cluster = Cluster("a", "b")
+    cluster.tool().amend_control(lambda found: control.begin_maintenance("b", control.Order("1", until=round(1000 * time.time()) + HOUR)))
+    cluster.ensemble.denied = {("create", STATE), ("create", CONTROL)}
+    assert outlook.cluster(cluster.tool().overview().document(whole=True)).peer("b").ordered
+
+
+def test_nothing_is_made_for_a_look_where_no_order_ends_by_itself():
+    cluster = Cluster("a", "b")
+    cluster.tool().amend_control(lambda found: control.begin_maintenance("b", control.Order("1")))
+    before = cluster.ensemble.zxid
+    assert outlook.cluster(cluster.tool().overview().document(whole=True)).peer("b").ordered
+    assert cluster.ensemble.zxid == before
+
+
+def test_up_to_which_term_failures_are_forgotten_is_told_with_the_node():
+    cluster = Cluster("a", "b")
+    cluster.tool().amend_control(lambda found: control.begin_maintenance("b", control.Order("1")))
+    cluster.tool().amend_control(lambda found: control.end_maintenance("b", 7))
+    whole = outlook.cluster(cluster.tool().overview().document(whole=True))
+    assert (whole.peer("a").cleared, whole.peer("b").cleared) == (0, 7)
