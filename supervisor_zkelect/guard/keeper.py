@@ -1,6 +1,6 @@
 """Keep the node's session and leases alive while there is no listener, and give them up: the guard's client of ZooKeeper.
 
-    python -m supervisor_zkelect.guard.keeper RUNTIME_FOLDER CONFIGURATION_FILE yes|no
+    python -m supervisor_zkelect.guard.keeper RUNTIME_FOLDER CONFIGURATION_FILE yes|no OWNER
 
 A process of its own that the guard starts beforehand, so that at the moment when it is needed nothing has to be started,
 imported or found. It does nothing until the guard tells it to, on a socket that is its standard input (`keeper_protocol.py`).
@@ -11,7 +11,8 @@ itself, and leaves the session alone as soon as something it asks is refused for
 it proves about the session and the proposals is true whoever else asks, and all it may change is that a second proposal of
 the session in one election goes, as it does whoever of the session looks for its own.
 
-The third word tells whether the session needs credentials, whose client takes longer to import.
+The third word tells whether the session needs credentials, whose client takes longer to import; the last one whose session may
+be kept and released, a `record.Owner` in JSON.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from kazoo import exceptions as kazoo_errors
 
 from supervisor_zkelect.core import lease
 from supervisor_zkelect.elector import ElectionError
-from supervisor_zkelect.guard import keeper_protocol, release, saved_session
+from supervisor_zkelect.guard import keeper_protocol, record, release, saved_session
 from supervisor_zkelect.guard.codec import handlers
 from supervisor_zkelect.system import logs
 from supervisor_zkelect.system.clock import now
@@ -63,18 +64,22 @@ class _Term(NamedTuple):
 class Keeper:
     """Renews leases and releases, when it is told to. One thread calls all methods.
 
-    folder: the runtime folder. attach: makes an attached client of a `saved_session.Saved`, and of whether it may have to
-    leave the session (`release.Attached`). tell: takes the answers for the guard.
+    folder: the runtime folder. owner: the supervisord whose session it may be. attach: makes an attached client of a
+    `saved_session.Saved`, and of whether it may have to leave the session (`release.Attached`). tell: takes the answers for the
+    guard.
     """
 
-    def __init__(self, folder: str, attach: Callable[[saved_session.Saved, bool], Any], tell: Tell) -> None:
-        self._folder = folder
+    def __init__(
+        self, folder: str, owner: record.Owner, attach: Callable[[saved_session.Saved, bool], Any], tell: Tell
+    ) -> None:
+        self._folder, self._owner = folder, owner
         self._attach = attach
         self._tell = tell
         self._wanted: Dict[str, int] = {}
         self._may_attach = False
         self._attached: Any = None
-        self._clock = lease.SessionClock(0.0, 0.0, -NEVER)
+        #: by which the deadlines are counted
+        self.clock = lease.SessionClock(0.0, 0.0, -NEVER)
         self._session = 0
         self._terms: List[_Term] = []
         self._due = NEVER
@@ -114,21 +119,21 @@ class Keeper:
 
     def release(self, ended: Dict[str, Dict[str, Any]]) -> int:
         """Give up the session, as `release.release`. Returns the exit status of a release."""
-        begun, attached, former = now(), self._attached, saved_session.load(self._folder)
+        begun, attached, former = now(), self._attached, saved_session.load(self._folder, self._owner)
         self._attached, self._wanted, self._due = None, {}, NEVER
         if attached is not None and former is not None and attached.client.client_id[0] != former.id:
             attached.drop()
             attached = None
         if attached is not None:
             try:
-                release.release(self._folder, ended, lambda former: attached)
+                release.release(self._folder, self._owner, ended, lambda former: attached)
                 log.info("released after %.3f s", now() - begun)
                 return 0
             except _UNREACHED:
                 # Its connection may be lost, and another may not be.
                 attached.drop()
         try:
-            release.release(self._folder, ended, lambda former: self._attach(former, False))
+            release.release(self._folder, self._owner, ended, lambda former: self._attach(former, False))
         except _UNREACHED as error:
             log.warning("%s", str(error).replace("\n", "; "))
             return 1
@@ -139,7 +144,7 @@ class Keeper:
 
     def _begin(self) -> None:
         """Attach to the saved session, and find the proposals in it. Raises ElectionError or OSError."""
-        former = saved_session.load(self._folder) if self._may_attach else None
+        former = saved_session.load(self._folder, self._owner) if self._may_attach else None
         if former is None:
             # The file may be made anew.
             self._due = now() + ATTACH_MOST if self._may_attach else NEVER
@@ -150,10 +155,11 @@ class Keeper:
         if attached.client.client_id[0] != former.id:
             self._over()
             return
-        if (self._session, self._clock.timeout) == (former.id, attached.granted):
-            self._clock = self._clock.reconnected(sent)
+        if (self._session, self.clock.timeout) == (former.id, attached.granted):
+            # The listener may have been told another tick meanwhile.
+            self.clock = self.clock.reconnected(sent)._replace(tick=former.tick)
         else:
-            self._session, self._clock = former.id, lease.SessionClock(attached.granted, former.tick, sent)
+            self._session, self.clock = former.id, lease.SessionClock(attached.granted, former.tick, sent)
         if attached.granted < former.timeout:
             self._tell(keeper_protocol.KeptSessionCut(lease.lasts_until(sent, attached.granted)))
         self._terms = []
@@ -172,7 +178,7 @@ class Keeper:
 
     def _patience(self) -> float:
         """Seconds that an answer is waited for before the connection is given up."""
-        return lease.drop_after(self._clock.timeout)
+        return lease.drop_after(self.clock.timeout)
 
     def _beat(self) -> None:
         """Ask the quorum to check the proposals. Raises the errors of the client."""
@@ -181,14 +187,14 @@ class Keeper:
             self._leave()
             return
         client, sent = self._attached.client, now()
-        self._due = sent + lease.heartbeat_interval(self._clock.timeout)
+        self._due = sent + lease.heartbeat_interval(self.clock.timeout)
         looks = [client.exists_async(one.path) for one in terms]
         transaction = client.transaction()
         for one in terms:
             transaction.check(one.path, -1)
         results = transaction.commit_async().get(self._patience())
         seen = [look.get(self._patience()) for look in looks]
-        self._clock = self._clock.answered(sent, now())
+        self.clock = self.clock.answered(sent, now())
         if client.client_id[0] != self._session:
             # The client has begun a session of its own meanwhile.
             self._over()
@@ -208,7 +214,7 @@ class Keeper:
             raise failed[0]
         else:
             self._delay, self._trouble = 0.0, ""
-            deadline = self._clock.deadline(sent)
+            deadline = self.clock.deadline(sent)
             for one in terms:
                 self._tell(keeper_protocol.TermKept(one.group, one.token, deadline))
 
@@ -241,12 +247,12 @@ class Keeper:
 class _Process:
     """The process of a keeper. It ends with the connection to its guard."""
 
-    def __init__(self, folder: str, configuration: str, link: socket.socket) -> None:
+    def __init__(self, folder: str, configuration: str, owner: record.Owner, link: socket.socket) -> None:
         self._link = link
         self._received = b""
         self._locks: List[int] = []
         self._keeper = Keeper(
-            folder, lambda former, keeping: release.Attached(former, folder, configuration, keeping), self.tell
+            folder, owner, lambda former, keeping: release.Attached(former, folder, configuration, keeping), self.tell
         )
         self._handlers = handlers(keeper_protocol.TO_KEEPER.kinds, {
             keeper_protocol.KeepTerms: self._keep, keeper_protocol.ReleaseSession: self._release,
@@ -293,7 +299,7 @@ class _Process:
 
 
 def main(words: List[str]) -> int:
-    folder, configuration, credentials = words
+    folder, configuration, credentials, owner = words
     handler = logs.begin("keeper")
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         # It ends with the guard, which is needed for as long as it says.
@@ -308,7 +314,7 @@ def main(words: List[str]) -> int:
     if credentials == "yes":
         from supervisor_zkelect.config import load  # noqa: F401
         from supervisor_zkelect.zookeeper import connect  # noqa: F401
-    process = _Process(folder, configuration, socket.socket(fileno=0))
+    process = _Process(folder, configuration, record.Owner(*json.loads(owner)), socket.socket(fileno=0))
     handler.otherwise = lambda line: process.tell(keeper_protocol.KeeperSaid(line))
     process.run()
     return 0

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from typing import Any, Callable, Dict, Optional
 
+from supervisor_zkelect.guard import record
 from supervisor_zkelect.guard.keeper_protocol import ANSWERS, TO_KEEPER, KeeperEnded, KeepTerms, ReleaseSession, SessionReleased
 from supervisor_zkelect.system.clock import now
 
@@ -31,15 +32,16 @@ NEVER = float("inf")
 
 
 class KeeperLink:
-    """folder: the runtime folder. configuration: the listener's file. credentials: whether the session needs some. hear:
-    takes the keeper's answers (`keeper_protocol.ANSWERS`), and KeeperEnded. All methods run on the guard's thread.
+    """folder: the runtime folder. configuration: the listener's file. credentials: whether the session needs some. owner: the
+    supervisord whose session it is. hear: takes the keeper's answers (`keeper_protocol.ANSWERS`), and KeeperEnded. All methods
+    run on the guard's thread.
     """
 
     def __init__(
-        self, folder: str, configuration: str, credentials: bool, selector: selectors.BaseSelector,
+        self, folder: str, configuration: str, credentials: bool, owner: record.Owner, selector: selectors.BaseSelector,
         hear: Callable[[Any], None],
     ) -> None:
-        self._words = [folder, configuration, "yes" if credentials else "no"]
+        self._words = [folder, configuration, "yes" if credentials else "no", json.dumps(owner)]
         self._selector = selector
         self._hear = hear
         self._link: Optional[socket.socket] = None

@@ -114,6 +114,14 @@ def reach(folder: str, whose: str) -> Optional[socket.socket]:
     return None
 
 
+def is_there(folder: str, whose: str) -> bool:
+    """Whether a process of this user or of root has the name."""
+    link = reach(folder, whose)
+    if link is not None:
+        link.close()
+    return link is not None
+
+
 def take_early() -> None:
     """Take the session's lock of the supervisord that started this process, if there is one and it is free.
 

@@ -123,7 +123,9 @@ class GuardProgram:
         self.selector = selectors.DefaultSelector()
         opened.callback(self.selector.close)
         self.cgroups, self.former = cgroups.find(self.owner, terms.url)
-        self.keeper = keeper_link.KeeperLink(self.folder, terms.config, terms.credentials, self.selector, self.on_keeper)
+        self.keeper = keeper_link.KeeperLink(
+            self.folder, terms.config, terms.credentials, self.owner, self.selector, self.on_keeper
+        )
         self.supervisord = Supervisord(terms.calls or terms.url, *credentials)
         self.calls = Workers(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc")
         key = Key(self.folder)
@@ -305,7 +307,7 @@ class GuardProgram:
         self.moves.expect(expected)
 
     def session_groups(self) -> List[str]:
-        former = saved_session.load_surely(self.folder)
+        former = saved_session.load_surely(self.folder, self.owner)
         return [] if former is None else [one.group for one in former.elections]
 
     def keep(self, terms: Dict[str, int], attach: bool) -> None:

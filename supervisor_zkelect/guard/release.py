@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional
 
 from supervisor_zkelect.core import history
 from supervisor_zkelect.elector import ElectionError, Elector
-from supervisor_zkelect.guard import saved_session
+from supervisor_zkelect.guard import record, saved_session
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper.attached import AttachedClient
 
@@ -93,11 +93,11 @@ class Attached:
 
 
 def release(
-    folder: str, ended: Dict[str, Dict[str, Any]], attach: Callable[[saved_session.Saved], Any]
+    folder: str, owner: record.Owner, ended: Dict[str, Dict[str, Any]], attach: Callable[[saved_session.Saved], Any]
 ) -> None:
-    """ended: as `GuardEffects.release` has it. attach: as `Attached`. Raises ElectionError when ZooKeeper cannot be asked,
-    and OSError where the session cannot be read just now."""
-    former = saved_session.load_surely(folder)
+    """owner: the supervisord whose session it may be. ended: as `GuardEffects.release` has it. attach: as `Attached`. Raises
+    ElectionError when ZooKeeper cannot be asked, and OSError where the session cannot be read just now."""
+    former = saved_session.load_surely(folder, owner)
     if former is None:
         log.info("no saved session to release")
         return

@@ -76,15 +76,16 @@ class Store:
         self._blocks.put_back(folder)
 
 
-def load(folder: str) -> Optional[Saved]:
-    """The saved session; None when there is none that can be read."""
+def load(folder: str, owner: Optional[record.Owner]) -> Optional[Saved]:
+    """The saved session; None when there is none that can be read, or it is of another supervisord than `owner`, as in a folder
+    that was copied with its host's disk, where the node that it is of may live. owner: None for whosever it is."""
     try:
-        return load_surely(folder)
+        return load_surely(folder, owner)
     except OSError:
         return None
 
 
-def load_surely(folder: str) -> Optional[Saved]:
+def load_surely(folder: str, owner: Optional[record.Owner]) -> Optional[Saved]:
     """The same. Raises OSError where it may be read a moment later, for want of descriptors or memory now."""
     path = os.path.join(folder, record.SESSION)
     try:
@@ -92,8 +93,10 @@ def load_surely(folder: str) -> Optional[Saved]:
         # An earlier version does not tell the tick.
         tick = float(more[0]) if more else UNKNOWN
         elections = [SavedElection(*record.read_block(path, index)) for index in range(1, int(count) + 1)]
-        owner = record.Owner(boot, namespace, int(pid), int(start))
-        return Saved(int(number), password, float(timeout), owner, node, servers, elections, tick)
+        of = record.Owner(boot, namespace, int(pid), int(start))
+        if owner is not None and tuple(of) != tuple(owner):
+            return None
+        return Saved(int(number), password, float(timeout), of, node, servers, elections, tick)
     except record.RecordError as error:
         reserve.unless_short(error)
         return None

@@ -154,11 +154,11 @@ class Host:
         """The session that was saved; None when there is none that can be read. Raises OSError, and MemoryError, where it may be
         read a moment later."""
         # What is taken for nothing would end the term of an earlier listener.
-        former = reserve.twice(lambda: saved_session.load_surely(self._folder))
+        former = reserve.twice(lambda: saved_session.load_surely(self._folder, self.owner))
         if former is None:
             # Somebody may have removed it, which the guard has not seen yet.
             link.have_folder_kept(self._folder)
-            former = reserve.twice(lambda: saved_session.load_surely(self._folder))
+            former = reserve.twice(lambda: saved_session.load_surely(self._folder, self.owner))
         return former
 
     def history_copy(self, election: str) -> HistoryCopy:

@@ -28,7 +28,7 @@ class SessionFile(Part):
         former = self._host.saved()
         if self._store is None:
             self._store = self._host.store()
-        return former if former is not None and list(former.owner) == list(self._host.owner) else None
+        return former
 
     def save(self, granted: session.Connected, node: str, left: List[saved_session.SavedElection]) -> None:
         """Save a session and its elections, those of the settings and those that are `left` of an earlier configuration. node:

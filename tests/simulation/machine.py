@@ -38,6 +38,10 @@ class Disk:
         self.lock_holders: List[Process] = []
         self.told: Callable[[Optional[record.Entry], record.Entry], None] = lambda before, after: None  # of each entry
 
+    def saved_by(self, owner: record.Owner) -> Any:
+        """The saved session, if it is of this supervisord."""
+        return self.saved if self.saved is not None and self.saved.owner == owner else None
+
     def take_lock(self, process: Process) -> bool:
         self.lock_holders = [one for one in self.lock_holders if one.alive]
         if self.lock_holders:

@@ -172,7 +172,7 @@ def install(put: Callable[[Any, str, Any], None] = setattr) -> None:
         put(module, "now", now)
     put(connect, "client_for", _client_for)
     put(lives, "is_alive", lambda instance: _here().machine.supervisord.alive and instance == _here().listener.host.life.instance)
-    put(saved_session, "load_surely", lambda folder: _here().machine.disk.saved)
+    put(saved_session, "load_surely", lambda folder, owner: _here().machine.disk.saved_by(owner))
     put(saved_session, "Store", lambda folder: _Store(_here().machine.disk))
     put(logging.root.manager, "disable", logging.CRITICAL)
 
@@ -311,7 +311,7 @@ class _Host:
         return _Store(self._process.machine.disk)
 
     def saved(self) -> Any:
-        return self._process.machine.disk.saved
+        return self._process.machine.disk.saved_by(self.owner)
 
     def keep(self) -> None:
         return
@@ -687,7 +687,7 @@ class GuardProcess(_OfNode, effects.GuardEffects):
         self.machine.disk.give_lock_back(self)
 
     def session_groups(self) -> List[str]:
-        former = self.machine.disk.saved
+        former = self.machine.disk.saved_by(self.supervisord.owner)
         return [] if former is None else [one.group for one in former.elections]
 
     # GuardEffects: the keeper
@@ -758,7 +758,7 @@ class KeeperProcess(_OfNode):
         self._guard = guardian
         self._said: List[tuple] = []
         self._bell = Flag(self.world)
-        self._keeper = keeper.Keeper("", lambda former, keeping: _Attached(self, former), self._tell)
+        self._keeper = keeper.Keeper("", guardian.supervisord.owner, lambda former, keeping: _Attached(self, former), self._tell)
         self.thread(self._run)
 
     def take(self, *message: Any) -> None:

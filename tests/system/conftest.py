@@ -11,6 +11,9 @@ from supervisor_zkelect.guard import record, saved_session
 #: Seconds that ZooKeeper has for one thing.
 TIME = 20.0
 
+#: Of the session that `kept` saves.
+OWNER = record.Owner("boot", "pid:[1]", 1, 2)
+
 
 @pytest.fixture
 def make_cluster(tmp_path, zk_server, turn):
@@ -103,11 +106,10 @@ def kept(kazoo, zk_server, tmp_path):
     elector.claim("a", "x:1")
     elector.ack_leader("x:1")
     one = saved_session.SavedElection("orders", "primary", *(f"/{tmp_path.name}/election", "n-", f"/{tmp_path.name}/ack"))
-    owner = record.Owner("boot", "pid:[1]", 1, 2)
 
     def keep(servers):
         saved_session.Store(str(tmp_path)).save(
-            saved_session.Saved(kazoo.identity[0], kazoo.identity[1].hex(), 10.0, owner, "a", servers, [one])
+            saved_session.Saved(kazoo.identity[0], kazoo.identity[1].hex(), 10.0, OWNER, "a", servers, [one])
         )
         return str(tmp_path)
 

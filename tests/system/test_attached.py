@@ -14,7 +14,7 @@ from supervisor_zkelect.guard import keeper, release, saved_session
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper.attached import AttachedClient
 from supervisor_zkelect.zookeeper.errors import NotConnected
-from tests.system.conftest import TIME, places
+from tests.system.conftest import OWNER, TIME, places
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def test_a_name_that_is_not_resolved_in_time_does_not_hold_up_the_others(zk_serv
 def released(folder, ended):
     """Have a keeper release what is saved in the folder; its exit status."""
     attach = lambda former, keeping: release.Attached(former, folder, "/no/configuration", keeping)  # noqa: E731
-    return keeper.Keeper(folder, attach, lambda message: None).release(ended)
+    return keeper.Keeper(folder, OWNER, attach, lambda message: None).release(ended)
 
 
 def test_a_release_that_loses_its_connection_is_tried_again(zk_server, kept, serve):
@@ -230,11 +230,11 @@ def test_a_release_that_loses_its_connection_is_tried_again(zk_server, kept, ser
 
     folder = kept(serve(grant_and_hang_up))
     assert released(folder, {}) == 1
-    assert saved_session.load(folder) is not None
+    assert saved_session.load(folder, None) is not None
     folder = kept(zk_server.hosts)
     ended = {"primary": {"token": kept.token, "noticed": 1.0, "dead": 2.0, "why": "it is a test"}}
     assert released(folder, ended) == 0
-    assert saved_session.load(folder) is None
+    assert saved_session.load(folder, None) is None
 
 
 def test_a_release_notes_the_end_of_the_term_that_it_released_and_of_no_other(zk_server, kept):

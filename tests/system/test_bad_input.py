@@ -94,7 +94,7 @@ def test_a_proposal_left_over_by_this_node_is_waited_out(make_cluster, tmp_path)
     with ZooKeeper(tmp_path / "zk", tick_ms=200, extra={"maxSessionTimeout": 40000}) as zookeeper:
         cluster = make_cluster(zookeeper.hosts, ("a",), timeout=40).start()
         node = cluster["a"]
-        former = saved_session.load(node.environment[record.VARIABLE])
+        former = saved_session.load(node.environment[record.VARIABLE], None)
         # All at once, so that nobody is left who could release the proposal.
         node.crash()
         until(lambda: not node.processes(), 30, "everything to be dead")

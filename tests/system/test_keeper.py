@@ -17,7 +17,7 @@ from supervisor_zkelect.guard import keeper, release, saved_session
 from supervisor_zkelect.guard.keeper_protocol import KeptSessionOver, TermGone, TermKept
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper.attached import AttachedClient
-from tests.system.conftest import TIME, places
+from tests.system.conftest import OWNER, TIME, places
 
 TIMEOUT = 10.0
 """Of the saved session, in seconds; what the server grants is shorter."""
@@ -28,7 +28,7 @@ class Kept:
 
     def __init__(self, folder):
         self.folder, self.told, self.attached = folder, [], 0
-        self.keeper = keeper.Keeper(folder, self.attach, self.told.append)
+        self.keeper = keeper.Keeper(folder, OWNER, self.attach, self.told.append)
 
     def attach(self, former, keeping):
         self.attached += 1
@@ -74,6 +74,29 @@ def test_it_renews_the_lease_of_a_term_as_the_listener_would(one, kept):
     assert one.renewals()[-1] <= now() + granted
 
 
+def test_it_leaves_the_session_of_another_supervisord_alone(one, kept, other):
+    """As in a folder that was copied with its host's disk: the node that it is of may live elsewhere."""
+    one.keeper = keeper.Keeper(one.folder, OWNER._replace(boot="another"), one.attach, one.told.append)
+    one.keeper.keep({"primary": kept.token}, True)
+    one.keeper.keep_time()
+    assert one.keeper.release({}) == 0
+    assert one.attached == 0 and not one.told and other.exists(kept.elector.proposal_path) is not None
+    assert saved_session.load(one.folder, None) is not None
+
+
+def test_it_counts_by_the_tick_that_the_listener_has_told_last(one, kept):
+    """By one that is too short a lease would last too long."""
+    one.keeper.keep({"primary": kept.token}, True)
+    one.until(one.renewals, "a renewal")
+    for tick in (0.5, 1.5):
+        one.keeper.keep({}, True)
+        saved_session.Store(one.folder).save(saved_session.load(one.folder, OWNER)._replace(tick=tick))
+        one.keeper.keep({"primary": kept.token}, True)
+        one.told.clear()
+        one.until(one.renewals, "another renewal")
+        assert one.keeper.clock.tick == tick
+
+
 def test_it_leaves_the_session_without_ending_it(one, kept, other):
     one.keeper.keep({"primary": kept.token}, True)
     one.until(one.renewals, "a renewal")
@@ -104,7 +127,7 @@ def test_a_session_that_is_over_is_told(one, kept, other, zk_server, when):
     if when == "meanwhile":
         one.keeper.keep({"primary": kept.token}, True)
         one.until(one.renewals, "a renewal")
-    former = saved_session.load(one.folder)
+    former = saved_session.load(one.folder, None)
     ending = AttachedClient(zk_server.hosts, (former.id, bytes.fromhex(former.password)), TIMEOUT)
     ending.start(TIME)
     ending.close(TIME)
@@ -165,7 +188,7 @@ def test_it_leaves_a_session_that_another_has_taken(tmp_path):
 def process(tmp_path):
     """A keeper's process as a guard starts it, and the connection to it."""
     ours, theirs = socket.socketpair()
-    words = [sys.executable, "-m", "supervisor_zkelect.guard.keeper", str(tmp_path), "/no/configuration", "no"]
+    words = [sys.executable, "-m", "supervisor_zkelect.guard.keeper", str(tmp_path), "/no/configuration", "no", json.dumps(OWNER)]
     with subprocess.Popen(words, stdin=theirs, stdout=subprocess.DEVNULL) as started:
         theirs.close()
         ours.settimeout(TIME)
@@ -182,7 +205,7 @@ def test_without_the_guards_whole_word_nothing_is_released(zk_server, kept, proc
     link.sendall(told)
     link.close()
     assert started.wait(TIME) == 0
-    assert saved_session.load(folder) is not None and kept.elector.holder() is not None
+    assert saved_session.load(folder, None) is not None and kept.elector.holder() is not None
 
 
 def test_it_takes_the_sessions_lock_along_and_releases(zk_server, kept, process, other, tmp_path):
@@ -192,4 +215,4 @@ def test_it_takes_the_sessions_lock_along_and_releases(zk_server, kept, process,
     socket.send_fds(link, [json.dumps({"do": "release", "ended": {}}).encode() + b"\n"], [lock])
     os.close(lock)
     assert link.recv(1000) == b'{"told":"released","status":0}\n'
-    assert saved_session.load(folder) is None and other.exists(kept.elector.holder_znode) is None
+    assert saved_session.load(folder, None) is None and other.exists(kept.elector.holder_znode) is None

@@ -1,6 +1,7 @@
 """The keeper where no thread is to be had."""
 
 import errno
+import json
 import os
 from types import SimpleNamespace
 
@@ -24,7 +25,7 @@ def kept(tmp_path, monkeypatch):
     folder = tmp_path / "run"
     folder.mkdir(0o755)
     saved_session.Store(str(folder)).save(SAVED)
-    return keeper.Keeper(str(folder), attach, lambda message: None), tries
+    return keeper.Keeper(str(folder), OWNER, attach, lambda message: None), tries
 
 
 def test_without_a_thread_for_its_client_it_goes_on_and_tries_again(kept):
@@ -43,7 +44,7 @@ def test_without_a_thread_for_its_client_a_release_fails(kept, monkeypatch, conn
     if connected:
         dropped = []
         made._attached = SimpleNamespace(client=SimpleNamespace(client_id=(SAVED.id, b"")), drop=lambda: dropped.append(1))
-        monkeypatch.setattr(keeper.release, "release", lambda folder, ended, attach: made._attach(None, False))
+        monkeypatch.setattr(keeper.release, "release", lambda folder, owner, ended, attach: made._attach(None, False))
     assert made.release({}) == 1 and set(tries) == {False}
     assert len(tries) == 1 + connected and (not connected or dropped == [1])
 
@@ -67,5 +68,5 @@ def test_it_has_a_thread_for_names_before_it_is_needed(monkeypatch):
     monkeypatch.setattr(keeper.signal, "signal", lambda *_: None)
     monkeypatch.setattr(keeper.socket, "socket", lambda fileno: None)
     monkeypatch.setattr(keeper, "_Process", lambda *words: SimpleNamespace(run=lambda: did.append("run"), tell=None))
-    assert keeper.main([os.devnull, "none", "no"]) == 0
+    assert keeper.main([os.devnull, "none", "no", json.dumps(OWNER)]) == 0
     assert did == ["thread", "run"]

@@ -10,6 +10,7 @@ import pytest
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import keeper_link
 from supervisor_zkelect.guard.keeper_protocol import KeeperEnded
+from tests.unit.guard.test_record import OWNER
 
 
 class Link(keeper_link.KeeperLink):
@@ -29,7 +30,7 @@ class Link(keeper_link.KeeperLink):
 
         monkeypatch.setattr(subprocess, "Popen", start)
         self.selector = selectors.DefaultSelector()
-        super().__init__(str(tmp_path), "none", False, self.selector, self.heard.append)
+        super().__init__(str(tmp_path), "none", False, OWNER, self.selector, self.heard.append)
 
     def turn(self):
         for key, mask in self.selector.select(0.05):

@@ -206,14 +206,14 @@ def test_the_session_is_saved_for_its_owner_alone(folder):
     elections = [saved_session.SavedElection(name, f"group-{name}", f"/{name}/election", "n-", f"/{name}/ack") for name in "abc"]
     session = saved_session.Saved(2**63 - 1, "00ff", 10.0, OWNER, "a", "zk:2181", elections, 0.5)
     store.save(session)
-    assert saved_session.load(folder) == session
+    assert saved_session.load(folder, None) == session
     store.save(session._replace(elections=elections[1:]))
-    assert saved_session.load(folder).elections == elections[1:]
+    assert saved_session.load(folder, None).elections == elections[1:]
     assert os.stat(os.path.join(folder, record.SESSION)).st_mode & 0o777 == 0o600
     store.forget()
-    assert saved_session.load(folder) is None
+    assert saved_session.load(folder, None) is None
     open(os.path.join(folder, record.SESSION), "wb").write(b"rubbish")
-    assert saved_session.load(folder) is None
+    assert saved_session.load(folder, None) is None
 
 
 def test_where_the_folder_of_a_supervisord_is(monkeypatch, tmp_path):

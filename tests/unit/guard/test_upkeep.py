@@ -79,7 +79,7 @@ def test_all_is_made_anew(kept):
     assert set(os.listdir(kept.folder)) == before
     assert kept.look() == "" and kept.written_again == [True], "nothing was missing"
     assert record.read(kept.folder, OWNER) == [ENTRY]
-    assert saved_session.load(kept.folder) == SESSION
+    assert saved_session.load(kept.folder, None) == SESSION
     assert locks.take(kept.path(record.GUARD_LOCK)) < 0
     # What is written from now on is read from there.
     kept.writer.put(ENTRY._replace(granted=False))
@@ -93,14 +93,14 @@ def test_the_session_is_the_listeners_while_there_is_one(kept):
     kept.look(alone=False)
     assert not os.path.exists(kept.path(record.SESSION))
     kept.store.put_back(kept.folder)
-    assert saved_session.load(kept.folder) == SESSION
+    assert saved_session.load(kept.folder, None) == SESSION
 
 
 def test_what_was_written_since_is_what_is_put_back(kept):
     kept.store.save(SESSION._replace(id=8))
     os.unlink(kept.path(record.SESSION))
     kept.look()
-    assert saved_session.load(kept.folder).id == 8
+    assert saved_session.load(kept.folder, None).id == 8
 
 
 @pytest.mark.parametrize("name", [record.RECORD, record.SESSION, record.CONFIGURATION, sessions.FILE, record.KEY])
@@ -115,15 +115,15 @@ def test_what_was_cut_short_is_put_back(kept, name, length):
     assert all(one.startswith("guard.") for one in os.listdir(kept.folder) if "." in one), "what was made aside is gone"
     kept.writer.put(ENTRY._replace(granted=False))
     kept.store.put_back(kept.folder)
-    assert not record.read(kept.folder, OWNER)[0].granted and saved_session.load(kept.folder) == SESSION
+    assert not record.read(kept.folder, OWNER)[0].granted and saved_session.load(kept.folder, None) == SESSION
 
 
 def test_the_listener_puts_back_its_session_that_was_cut_short(kept):
     os.truncate(kept.path(record.SESSION), 0)
     kept.look(alone=False)
-    assert saved_session.load(kept.folder) is None
+    assert saved_session.load(kept.folder, None) is None
     kept.store.put_back(kept.folder)
-    assert saved_session.load(kept.folder) == SESSION
+    assert saved_session.load(kept.folder, None) == SESSION
 
 
 def test_what_goes_before_the_first_look_is_put_back(kept):
