@@ -5,7 +5,7 @@ before, both are tried. The last good configuration is used where that works and
 does, it is not the file that is wrong. Of ZooKeeper more is asked: that the session of the last listener has a proposal there, so
 that there is a term or a place in the queue to go on with. The other nodes may all have been moved to the servers that the file
 names, and whoever proposes anew where they were is alone there, and leads beside them. Off the deciding thread; a trial takes
-some seconds at most.
+some seconds at most. Where groups may run and no guard is there, nobody has these seconds: what was used before is used, untried.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Any, Iterable, List, Optional, Tuple
+import threading
+from typing import Any, Callable, Iterable, List, Optional, Tuple
 
 from supervisor_zkelect.config import diff, load
 from supervisor_zkelect.config.options import SESSION
 from supervisor_zkelect.config.problems import ConfigError
 from supervisor_zkelect.config.settings import Settings
-from supervisor_zkelect.guard import kept_config, record, release, saved_session
+from supervisor_zkelect.core import lease
+from supervisor_zkelect.guard import kept_config, locks, record, release, saved_session
 from supervisor_zkelect.supervisord.client import Supervisord, SupervisordError
 from supervisor_zkelect.system import clock
 from supervisor_zkelect.zookeeper import admission
@@ -28,6 +30,9 @@ log = logging.getLogger(__name__)
 
 TIME = 5.0
 """Seconds that ZooKeeper or supervisord has to answer."""
+
+GUARD_PACE = 0.1
+"""Seconds between two looks whether the guard is still there."""
 
 _LOGIN = ("serverurl", "username", "password", "password_file")
 """Options by which supervisord is called."""
@@ -81,13 +86,27 @@ def _unusable(settings: Settings) -> List[str]:
     kept = _kept()
     if kept is None:
         return []
-    changes, problems, url = diff.changes(kept, settings), [], os.environ["SUPERVISOR_SERVER_URL"]
-    login, remedy = login_changes(changes), "what was used before works; correct the file, then zkelect reload"
+    changes = diff.changes(kept, settings)
+    login, reach = login_changes(changes), [
+        str(change) for change in changes if change.effect == SESSION or change.option == "servers"
+    ]
+    if not login and not reach:
+        return []
+    found = _tried(lambda: _problems(settings, kept, login, reach))
+    if found is None:
+        what = "there was no time to try it, as groups may run and no guard was there"
+        return [f"{settings.file}: {', '.join([*login, *reach])}: {what}; zkelect reload takes it"]
+    return found
+
+
+def _problems(settings: Settings, kept: Settings, login: List[str], reach: List[str]) -> List[str]:
+    """login, reach: the changes by which supervisord is called, and by which ZooKeeper is reached."""
+    problems, url = [], os.environ["SUPERVISOR_SERVER_URL"]
+    remedy = "what was used before works; correct the file, then zkelect reload"
     if login:
         why = login_trouble(settings, url)
         if why and not login_trouble(kept, url):
             problems.append(f"{settings.file}: {', '.join(login)}: {why}; {remedy}")
-    reach = [str(change) for change in changes if change.effect == SESSION or change.option == "servers"]
     if reach:
         trouble = admission.trouble(settings, TIME)
         # What was only a moment's trouble of the servers may be over when the former place has been asked.
@@ -96,11 +115,49 @@ def _unusable(settings: Settings) -> List[str]:
     return problems
 
 
+def _tried(trial: Callable[[], List[str]]) -> Optional[List[str]]:
+    """What the trial has found; None where it is given up, as there was no guard when it began, or is none any more."""
+    if _unenforced():
+        return None
+    found: List[List[str]] = []
+    thread = threading.Thread(target=lambda: found.append(trial()), name="zkelect-trial", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        # There is no thread to be had.
+        return trial()
+    while thread.is_alive():
+        thread.join(GUARD_PACE)
+        if thread.is_alive() and _unenforced():
+            return None
+    # A defect in it is no reason to refuse the file.
+    return found[0] if found else []
+
+
+def _unenforced() -> bool:
+    """Whether a group of this node may run, and no guard is there that would end it."""
+    try:
+        owner = record.owner_of(os.getppid())
+        folders = _folders()
+    except (kept_config.NoCopy, record.RecordError):
+        return False
+    return any(_may_run(folder, owner) and not locks.is_there(folder, locks.GUARD) for folder in folders)
+
+
+def _may_run(folder: str, owner: record.Owner) -> bool:
+    """Whether a group is not proven dead, by the record in the folder."""
+    try:
+        return any(one.lease != lease.NO_LEASE for one in record.read(folder, owner))
+    except record.RecordError:
+        return False
+
+
 def _goes_on(kept: Settings) -> bool:
     """Whether the last listener's session has a proposal where the kept settings lead to."""
     try:
-        saved = [one for one in map(saved_session.load, _folders()) if one is not None]
-    except kept_config.NoCopy:
+        owner = record.owner_of(os.getppid())
+        saved = [one for folder in _folders() if (one := saved_session.load(folder, owner)) is not None]
+    except (kept_config.NoCopy, record.RecordError):
         return False
     found: List[bool] = []
 

@@ -221,3 +221,16 @@ def test_another_address_is_told_everywhere_in_the_same_term(make_cluster, zk_se
     cluster.primary("b")
     assert fenced.read_text().strip() == address
     cluster.verdict()
+
+
+@pytest.mark.parametrize("edit", ["port of nobody", "socket of nobody"])
+def test_a_file_is_not_tried_where_listener_and_guard_are_killed_together(make_cluster, zk_server, tmp_path, edit):
+    """What it takes to find out that nobody answers is longer than many a lease, and nobody would end the group meanwhile."""
+    cluster, secret = with_secret_file(make_cluster, zk_server, tmp_path)
+    node, pid, token = cluster["a"], cluster.primary("a"), cluster.token("a")
+    rewrite(node, BAD[edit][0])
+    node.kill(node.listener_pid(), node.guard_pid())
+    told = "there was no time to try it, as groups may run and no guard was there; zkelect reload takes it"
+    cluster.until(lambda: told in listener_log(node), "the file to be left untried")
+    assert cluster.settled("a") == pid and cluster.token("a") == token
+    cluster.verdict()

@@ -1,12 +1,15 @@
 """What a file says of ZooKeeper and supervisord, tried before a listener goes by it."""
 
 import dataclasses
+import os
+import threading
 from types import SimpleNamespace
 
 import pytest
 
 from supervisor_zkelect.config import load
 from supervisor_zkelect.config.values import Secret
+from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.guard import kept_config, record, saved_session
 from supervisor_zkelect.listener import trial
 
@@ -60,7 +63,7 @@ def world(monkeypatch, tmp_path):
     (tmp_path / "good").write_text(FILE)
     kept_config.save(str(tmp_path), load.from_file(str(tmp_path / "good")))
     election = saved_session.SavedElection("orders", "primary", "/zkelect/orders/election", "n-", "/zkelect/orders/ack")
-    owner = record.Owner("boot", "pid:[1]", 1, 2)
+    owner = record.owner_of(os.getppid())
     saved_session.Store(str(tmp_path)).save(saved_session.Saved(SESSION, "ab", 10.0, owner, "a", "", [election]))
     return works
 
@@ -137,3 +140,62 @@ def test_a_file_that_cannot_be_read_is_not_used(world, tmp_path, capsys):
     assert begun(tmp_path, FILE.replace("address", "adress"))[1].problems
     (tmp_path / kept_config.NAME).unlink()
     assert begun(tmp_path, FILE.replace("address", "adress")) is None and "adress" in capsys.readouterr().err
+
+
+@pytest.fixture
+def runs(world, tmp_path):
+    """A group whose lease may let it run, by the record of this supervisord, and no guard."""
+    owner = record.owner_of(os.getppid())
+    written = record.Writer(str(tmp_path), owner, 1)
+    written.open()
+    written.put(record.Entry("orders", "primary", "a:1", 7, True, 0, Lease(1.0, 2.0, 3.0)))
+    written.close()
+
+
+UNTRIED = "there was no time to try it, as groups may run and no guard was there; zkelect reload takes it"
+
+
+@pytest.mark.parametrize("edit", [("zk1", "zk2"), ("///right", "///wrong")])
+def test_nothing_is_tried_while_a_group_may_run_that_nobody_ends(world, runs, tmp_path, edit):
+    """It takes longer than a lease may last, and a listener that tries ends no group."""
+    world.update({"zk2:2181"})
+    settings, trouble = begun(tmp_path, FILE.replace(*edit))
+    assert trouble.problems[0].endswith(UNTRIED) and world.tried == []
+    assert (settings.servers, settings.serverurl) == (("zk1:2181",), "unix:///right")
+
+
+def test_with_a_guard_or_without_such_a_change_it_is_as_ever(world, runs, tmp_path, monkeypatch):
+    assert begun(tmp_path, FILE.replace("x:1", "x:2"))[1] is None
+    monkeypatch.setattr(trial.locks, "is_there", lambda folder, whose: whose == trial.locks.GUARD)
+    world.update({"zk2:2181"})
+    settings, trouble = begun(tmp_path, FILE.replace("zk1", "zk2"))
+    assert trouble is None and settings.servers == ("zk2:2181",)
+
+
+def test_a_trial_is_given_up_when_the_guard_ends_meanwhile(world, runs, tmp_path, monkeypatch):
+    here, never = [True, True], threading.Event()
+    monkeypatch.setattr(trial.locks, "is_there", lambda folder, whose: here.pop() if here else False)
+    monkeypatch.setattr(trial.admission, "trouble", lambda settings, timeout: never.wait(60))
+    try:
+        settings, trouble = begun(tmp_path, FILE.replace("zk1", "zk2"))
+    finally:
+        never.set()
+    assert trouble.problems[0].endswith(UNTRIED) and settings.servers == ("zk1:2181",)
+
+
+def test_where_no_thread_is_to_be_had_it_is_tried_all_the_same(world, tmp_path, monkeypatch):
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    settings, trouble = begun(tmp_path, FILE.replace("zk1", "zk2"))
+    assert "no connection" in trouble.problems[0]
+
+
+@pytest.mark.parametrize("owner", ["another boot", None])
+def test_the_proposal_of_another_supervisords_session_is_nothing_to_go_on_with(world, tmp_path, owner):
+    """Nobody goes on with that session, and whoever proposes anew there leads alone beside those who were moved."""
+    saved = saved_session.load(str(tmp_path), None)
+    saved_session.Store(str(tmp_path)).save(saved._replace(owner=saved.owner._replace(boot=owner) if owner else saved.owner))
+    settings, trouble = begun(tmp_path, FILE.replace("zk1", "zk2"))
+    assert (trouble is None) == bool(owner) and settings.servers == ("zk2:2181" if owner else "zk1:2181",)
