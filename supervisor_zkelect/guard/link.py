@@ -22,7 +22,7 @@ import sys
 import threading
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
-from supervisor_zkelect.guard import locks, process, protocol, record
+from supervisor_zkelect.guard import locks, occupant, process, protocol, record
 from supervisor_zkelect.guard.protocol import GroupPrograms
 from supervisor_zkelect.guard.send_buffer import SendBuffer
 from supervisor_zkelect.processes import proc
@@ -155,7 +155,7 @@ class Link:
                 return
             connection.settimeout(None)
             if not answer.get("ok"):
-                if answer and not answer["busy"]:
+                if answer and not answer["busy"] and not occupant.of(self._terms.folder, record.Owner(*self._terms.owner)):
                     # It is of another version, or of a supervisord that is no more. Groups survive its end.
                     self.pid = answer["pid"]
                     self.replace()

@@ -139,6 +139,14 @@ def take_early() -> None:
             return
 
 
+def give_early_back() -> None:
+    """Leave the lock that `take_early` has taken to whose it is."""
+    global _early
+    if _early >= 0:
+        os.close(_early)
+        _early = -1
+
+
 def take_session(folder: str) -> int:
     """As `take`, of the session's lock in the folder, which may be held since `take_early`. Raises OSError."""
     global _early

@@ -152,7 +152,7 @@ def folders(url: str, uid: int, environ: Mapping[str, str] | None = None) -> lis
     chosen = (os.environ if environ is None else environ).get(VARIABLE)
     if chosen:
         return [chosen]
-    # Two supervisords of one user whose URLs have the same CRC would wait for each other, and say so.
+    # Of two supervisords of one user whose URLs have the same CRC the second takes part in nothing, and says so (occupant.py).
     return [f"{base}/zkelect-{uid}-{key(url)}" for base in ("/run", "/tmp")]
 
 

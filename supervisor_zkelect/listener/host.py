@@ -17,7 +17,7 @@ from supervisor_zkelect.config.findings import Findings
 from supervisor_zkelect.config.programs import check_groups
 from supervisor_zkelect.config.settings import Settings
 from supervisor_zkelect.guard import folder as runtime_folder
-from supervisor_zkelect.guard import kept_config, link, locks, process, record, saved_session, upkeep
+from supervisor_zkelect.guard import kept_config, link, locks, occupant, process, record, saved_session, upkeep
 from supervisor_zkelect.listener import last_resort, lives, trial
 from supervisor_zkelect.listener.history_copy import HistoryCopy
 from supervisor_zkelect.listener.workers import SerialExecutor
@@ -125,6 +125,13 @@ class Host:
         return session.Session(self.settings, post, attach, timeout)
 
     # The runtime folder
+
+    def occupant(self) -> str:
+        """Why the runtime folder is another supervisord's, "" where it is not. Nothing of it is held then."""
+        why = occupant.of(self._folder, self.owner)
+        if why:
+            locks.give_early_back()
+        return why
 
     def take_lock(self) -> bool:
         """Take the session's lock. False while somebody else has it."""

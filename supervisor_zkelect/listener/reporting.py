@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from supervisor_zkelect import __version__
 from supervisor_zkelect.config import agreement
@@ -69,8 +69,7 @@ class Reports(Decider):
     def _unbegun(self) -> Dict[str, Any]:
         """The report on the elections while none has begun."""
         root, reason = self._host.settings.chroot, self.unbegun_reason()
-        kind = ability.KERNEL if self._obstacle else ability.GUARD
-        cannot = self._obstacle or self._guard.trouble
+        kind, cannot = self._prevented()
         return {
             one.name: {
                 "role": roles.DETACHED, "step": "beginning", "since": self._sessions.link_since, "token": None, "proposal": None,
@@ -85,10 +84,19 @@ class Reports(Decider):
             for one in self._host.settings.elections
         }
 
+    def _prevented(self) -> Tuple[str, str]:
+        """What kind of thing keeps every election from being begun, and what; "" where nothing is known to."""
+        if self._obstacle:
+            return ability.KERNEL, self._obstacle
+        if self._folder.trouble:
+            return ability.FOLDER, f"runtime folder: {self._folder.trouble}"
+        return ability.GUARD, self._guard.trouble
+
     def unbegun_reason(self) -> str:
         """Why no election is begun, as a predicate of this node."""
-        if self._obstacle or self._guard.trouble:
-            return f"cannot: {self._obstacle or self._guard.trouble}"
+        cannot = self._prevented()[1]
+        if cannot:
+            return f"cannot: {cannot}"
         if not self._folder.locked:
             return "waits for the guard to stop and release what an earlier listener left"
         return "waits for its guard" if not self._guard.up else "waits for supervisord to tell of its programs"

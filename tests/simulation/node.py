@@ -301,6 +301,9 @@ class _Host:
     def session(self, post: Callable[[Any], None], attach: Any, timeout: Optional[float]) -> _Session:
         return _Session(self.settings, post, attach, timeout)
 
+    def occupant(self) -> str:
+        return ""
+
     def take_lock(self) -> bool:
         return self._process.machine.disk.take_lock(self._process)
 

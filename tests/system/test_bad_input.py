@@ -3,11 +3,12 @@
 import pytest
 from kazoo.client import KazooClient
 
-from lab.cluster import CANNOT, UNKNOWN
+from lab.cluster import CANNOT, PRIMARY, UNKNOWN
 from lab.zookeeper import ZooKeeper
 from supervisor_zkelect.demo import child
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import record, saved_session
+from tests.system.conftest import on
 
 BAD = {
     "unknown option": ({"zkelect": {"colour": "red"}}, "[zkelect] colour = red"),
@@ -61,6 +62,26 @@ def test_a_listener_that_may_not_signal_its_service(make_cluster, zk_server):
     node = make_cluster(zk_server.hosts, ("a",), overrides=overrides)["a"].start()
     found = problems(node)
     assert len(found) == 1 and "program orders runs as uid 0" in found[0] and "run the listener as root" in found[0]
+
+
+def test_a_runtime_folder_that_another_supervisord_has_is_left_alone(make_cluster, patient):
+    """Also while that one's listener starts anew, and its guard, which alone would end the group, is all that is there."""
+    cluster = make_cluster(**on(patient))
+    one, other = cluster["a"], cluster["b"]
+    other.environment[record.VARIABLE] = one.environment[record.VARIABLE]
+    one.start()
+    pid, token, guard = cluster.primary("a"), cluster.token("a"), one.guard_pid()
+    other.start()
+    told = f"belongs to another supervisord, process {one.supervisord_pid}"
+    cluster.until(lambda: told in other.ctl("role").stdout and told in listener_log(other), "the other one to say so")
+    former = one.listener_pid()
+    one.kill(former)
+    cluster.until(lambda: one.listener_pid() not in (None, former), "a listener to run again")
+    cluster.until(lambda: one.ctl("role").returncode == PRIMARY, "it to go on")
+    assert cluster.primary("a") == pid and cluster.token("a") == token and one.guard_pid() == guard
+    # When that one has ended in order, the folder is free.
+    one.terminate()
+    cluster.primary("b")
 
 
 def test_a_supervisord_that_asks_for_a_password(make_cluster, zk_server):

@@ -27,7 +27,7 @@ def greeted(tmp_path, monkeypatch, posted):
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(record.SOCKET)
         listening.listen(1)
-        terms = process.Terms(str(tmp_path), ("boot", "namespace", 1, 1), "unix:///none", "none", 2.0, 1)
+        terms = process.Terms(str(tmp_path), record.owner_of(os.getpid())._replace(pid=1, start=1), "unix:///none", "none", 2.0, 1)
         link.Link(terms, (None, None), posted.put).open({})
         connection, _ = listening.accept()
     return connection
@@ -71,6 +71,22 @@ def test_a_guard_of_another_version_is_replaced_unless_a_listener_is_the_guard(g
     finally:
         guard.kill()
         guard.wait(60)
+
+
+def test_the_guard_of_another_supervisord_that_lives_is_left_alone(greeted, posted, tmp_path):
+    guard = standing_still("-m", "supervisor_zkelect.guard.process")
+    writer = record.Writer(str(tmp_path), record.owner_of(os.getpid()), 1)
+    writer.open()
+    try:
+        with greeted as connection:
+            answer = {"event": "Welcome", "ok": False, "busy": False, "v": 3, "groups": {}, "pid": guard.pid, "cgroups": ""}
+            connection.sendall(json.dumps(answer).encode() + b"\n")
+            assert posted.get(timeout=60) == link.GuardBusy()
+        assert guard.poll() is None
+    finally:
+        guard.kill()
+        guard.wait(60)
+        writer.close()
 
 
 def test_a_guard_that_takes_no_connection_is_replaced(tmp_path, monkeypatch, posted):

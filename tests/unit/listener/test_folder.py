@@ -13,7 +13,8 @@ def one():
     """A folder whose lock is `free`, and amiss as `trouble` says. taken: how often it was told to be taken."""
     host, log, taken = Host(), Log(), []
     folder = RuntimeFolder(means(host, log=log), lambda: taken.append(1))
-    one = SimpleNamespace(host=host, log=log, taken=taken, folder=folder, free=True, trouble="", looks=0)
+    one = SimpleNamespace(host=host, log=log, taken=taken, folder=folder, free=True, trouble="", looks=0, occupant="")
+    host.occupant = lambda: one.occupant
     host.take_lock = lambda: one.free
     host.give_lock_back = lambda: None
 
@@ -34,6 +35,16 @@ def test_a_lock_that_another_holds_is_tried_for_again(one):
     assert one.folder.locked and one.taken == [1]
     one.folder.give_lock_back(1.0)
     assert not one.folder.locked and one.folder.lock_at == NOW + 1.0
+
+
+def test_the_folder_of_another_supervisord_is_left_alone_for_as_long_as_that_lives(one):
+    one.occupant = "/run/zk belongs to another supervisord, process 7"
+    one.folder.take_lock()
+    assert not one.folder.locked and not one.taken and one.folder.lock_at == NOW + FOLDER_PACE
+    assert one.folder.trouble == one.occupant and any(one.occupant in str(line) for line in one.log.warned)
+    one.occupant = ""
+    one.folder.take_lock()
+    assert one.folder.locked and one.folder.trouble == ""
 
 
 def test_a_folder_is_looked_at_now_and_then_while_it_is_ours(one):
