@@ -123,9 +123,8 @@ class GuardProgram:
         self.selector = selectors.DefaultSelector()
         opened.callback(self.selector.close)
         self.cgroups, self.former = cgroups.find(self.owner, terms.url)
-        self.keeper = keeper_link.KeeperLink(
-            self.folder, terms.config, terms.credentials, self.owner, self.selector, self.on_keeper
-        )
+        keeper_words = (self.folder, terms.config, terms.credentials, self.owner)
+        self.keeper = keeper_link.KeeperLink(*keeper_words, self.selector, self.on_keeper)
         self.supervisord = Supervisord(terms.calls or terms.url, *credentials)
         self.calls = Workers(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc")
         key = Key(self.folder)
