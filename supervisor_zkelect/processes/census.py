@@ -79,6 +79,8 @@ class Found(NamedTuple):
     complete: bool = True
     #: those of the forming that run something
     nameless: FrozenSet[proc.Process] = frozenset()
+    #: some that were listed in the group's cgroup were gone when they were looked at, and may have forked before
+    vanished: bool = False
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Callable, FrozenSet, List, Optional, Set
+from typing import Callable, FrozenSet, List, Optional, Set, Tuple
 
 from supervisor_zkelect.processes.census import Census, Found, Look
 from supervisor_zkelect.processes.cgroup import Cgroups, Former
@@ -88,8 +88,8 @@ class Scanner:
         return False
 
     def _scan(self, state: GroupState, look: Look) -> None:
-        within = self._inside(state, look)
-        found = state.kin.find(within, look, self._census)
+        within, vanished = self._inside(state, look)
+        found = state.kin.find(within, look, self._census)._replace(vanished=vanished)
         # What a process carries tells the next guard as well; what it is kin to counts for more.
         seen = frozenset(process.identity for process in found.living - within - found.claimed)
         # While it is being stopped, what was told before is enough, and nothing is to be done but to kill.
@@ -99,25 +99,27 @@ class Scanner:
         state.scanned_at = self._now()
         self._found(state, found)
 
-    def _inside(self, state: GroupState, look: Look) -> Set[Process]:
-        """Who is in the group's cgroup; while it is being stopped, those in cgroups of former instances count as well."""
+    def _inside(self, state: GroupState, look: Look) -> Tuple[Set[Process], bool]:
+        """Who is in the group's cgroup, and whether some of those were gone when they were looked at. While it is being stopped,
+        those in cgroups of former instances count as well."""
         pids = [] if self._cgroups is None else self._cgroups.pids(state.name)
         if pids:
             self._caged(state.name)
         if self._former is not None and state.stop is not None:
             pids += self._former.pids()
-        inside = set()
+        inside, vanished = set(), False
         for pid in pids:
             # The table was read before: one that was forked since must not be missed, and one that had its pid then not be taken
             # for it.
             process, seen = self._kernel.read(pid), look.kin.processes.get(pid)
+            vanished = vanished or process is None or process.gone
             if process is not None and (seen is None or seen.identity != process.identity):
                 self._census.add(process, look)
             elif process is not None and seen is not None:
                 process = seen
             if process is not None:
                 inside.add(process)
-        return inside
+        return inside, vanished
 
     def _children_now(self) -> Optional[FrozenSet[int]]:
         """The pids of supervisord's children, read once in a scan; the same object for as long as they are the same. None where

@@ -107,14 +107,15 @@ class Stopper:
         """Go on after a scan."""
         gone, now = self._census.gone, self._now()
         found = self._bounded(stop, found)
-        nobody = not found.living and not found.forming
+        nobody = not found.living and not found.forming and not found.vanished
         doubts = nobody and stop.doubts(now, bool(found.unsure))
         if doubts and stop.doubt_ends >= now + DOUBT_TIME:
             log.warning("group %s: some carry its name and do not prove that they belong; they are left alone: pids %s%s",
                         state.name, " ".join(map(str, sorted(found.unsure)[:10])), " …" if len(found.unsure) > 10 else "")
         stop.scanned(nobody and not doubts)
-        if found.living and stop.ready(now, gone):
+        if (found.living or found.vanished) and stop.ready(now, gone):
             if stop.sentry or now >= stop.kill_at:
+                # Whoever forks faster than it can be looked at dies of it as well.
                 self._signals.kill(state.name, state.attempts, found.living)
             elif not (found.members or found.forming):
                 # Those that supervisord, whose children have ended, has not asked.
@@ -142,7 +143,7 @@ class Stopper:
         if stop.sentry:
             return SENTRY_PACE
         pace = stop.pace(now, self._census.gone, bool(found.living))
-        if found.forming:
+        if found.forming or found.vanished:
             pace = min(pace, 0.005)
         return max(pace, DOUBT_PACE) if doubts else pace
 

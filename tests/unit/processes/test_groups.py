@@ -176,3 +176,29 @@ def test_a_member_is_not_taken_for_whoever_had_its_pid_when_the_table_was_read(n
         scanner.scan([node.state], 0.0)
         child.kill()
     assert [{one.identity for one in found.living} for found in heard] == [{real.identity}]
+
+
+@pytest.mark.parametrize("listed, vanished", [("gone", True), ("zombie", True), ("alive", False), ("", False)])
+def test_who_is_gone_from_a_cgroup_before_it_is_looked_at_may_have_forked(node, listed, vanished):
+    """A chain of such processes would be missed by every scan, and outlive the proof."""
+    with contextlib.ExitStack() as stack:
+        pids = []
+        if listed:
+            child = stack.enter_context(subprocess.Popen(["sleep", "300"]))
+            pids.append(child.pid)
+            stack.callback(child.kill)
+        if vanished:
+            child.kill()
+            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        if listed == "gone":
+            child.wait()
+        heard = []
+        scanner = Scanner(
+            lambda: 0.0, proc, Census(os.getpid(), "unix:///none"), SimpleNamespace(pids=lambda name: pids), None,
+            lambda name: None, lambda name, seen: None, lambda state: None, lambda state, found: heard.append(found),
+            lambda state, error: heard.append(error),
+        )
+        node.groups.stop(node.state, 1, -math.inf)
+        scanner.scan([node.state], 0.0)
+        [found] = heard
+        assert found.vanished == vanished and bool(found.living) == (listed == "alive")

@@ -24,7 +24,7 @@ class Node:
         self.moment, self.events, self.asked = 0.0, [], []
         supervisord = SimpleNamespace(call=None)
         census = SimpleNamespace(gone=False, supervisord=Process(50, 1, 1, 50, SESSION, "S", 1), foreign=set(), told={})
-        signals = SimpleNamespace(kill=None, terminate=None, strike=None)
+        self.signals = signals = SimpleNamespace(kill=None, terminate=None, strike=None)
         now = lambda: self.moment  # noqa: E731
         self.state = GroupState("primary", Kin("primary", via_loader=True))
         self.stopper = Stopper(now, self.events.append, self.ask, supervisord, census, signals, lambda: [self.state], lambda state: None)
@@ -89,6 +89,25 @@ def test_a_child_in_supervisord_s_own_session_counts_until_it_was_told_whose_it_
     node.tell()
     before = node.moment
     assert node.dead(SESSION) <= before + DOUBT_TIME + 0.3
+
+
+def test_a_scan_that_missed_somebody_proves_nothing_and_at_its_time_the_cgroup_is_killed(node):
+    node.stopper.order(node.state, 1, 5.0, math.inf)
+    node.state.stop.via_loader = True
+    killed = []
+    node.signals.kill = lambda name, attempts, living: killed.append((name, living))
+    node.signals.terminate = lambda attempts, living, asked: None
+    nobody = Found(set(), {}, set(), set(), False)
+    for scan in 20 * [nobody, nobody._replace(vanished=True)]:
+        node.moment += 0.1
+        node.stopper.step(node.state, node.state.stop, scan)
+    assert not node.events and node.state.scan_at <= node.moment + 0.005 and killed == []
+    node.moment = 6.0
+    node.stopper.step(node.state, node.state.stop, nobody._replace(vanished=True))
+    assert killed == [("primary", set())] and not any(isinstance(event, GroupDead) for event in node.events)
+    for _ in range(2):
+        node.stopper.step(node.state, node.state.stop, nobody)
+    assert [type(event) for event in node.events] == [GroupDead]
 
 
 @pytest.mark.parametrize("via_loader", [True, False])
