@@ -67,14 +67,18 @@ class Fault(SupervisordError):
         return self.code == SHUTDOWN_STATE
 
 
+FIRST_LOOK = 0.5
+"""Seconds that a resolver has when a `Supervisord` is made."""
+
+
 class Supervisord:
     """The supervisord at `url`: unix:///path/to.sock or http://host:port, as in SUPERVISOR_SERVER_URL.
 
-    timeout: seconds for one call, unless the call says otherwise. All methods may be used from several
-    threads at once. A host name is resolved here, without a limit of time, so that later calls need no thread for it. While it
-    has no address, as before a resolver runs at boot, each call looks it up again within its own limit, and raises Unreachable
-    where that fails or no thread is to be had. Of several addresses each is tried until one can be connected to: supervisord
-    may listen on 127.0.0.1 where localhost is ::1 first. Raises ValueError for another kind of url.
+    timeout: seconds for one call, unless the call says otherwise. All methods may be used from several threads at once. A host
+    name is resolved here, so that later calls need no thread for it, within FIRST_LOOK: a guard that begins must not wait for a
+    resolver. While it has no address, as before a resolver runs at boot, each call looks it up again within its own limit, and
+    raises Unreachable where that fails or no thread is to be had. Of several addresses each is tried until one can be connected
+    to: supervisord may listen on 127.0.0.1 where localhost is ::1 first. Raises ValueError for another kind of url.
     """
 
     def __init__(
@@ -93,10 +97,7 @@ class Supervisord:
                 raise ValueError(f"supervisord's url is unix:///path or http://host:port, not {url!r}")
             host = parts.netloc.rpartition("@")[2]
             self._host, self._port = parts.hostname, parts.port or 80
-            try:
-                self._addresses = _usable(resolve.look_up(self._host, self._port))
-            except resolve.Unresolved:
-                self._addresses = []
+            self._addresses = _first_look(self._host, self._port)
         self._headers = (
             f"POST /RPC2 HTTP/1.1\r\nHost: {host}\r\nContent-Type: text/xml\r\nAccept: text/xml\r\n"
             "User-Agent: supervisor-zkelect\r\nConnection: close\r\n"
@@ -172,6 +173,17 @@ class Supervisord:
             # Another thread may put another list in its place.
             self._addresses = [addresses[number], *addresses[:number], *addresses[number + 1:]]
         return connection
+
+
+def _first_look(host: str, port: int) -> Sequence[Address]:
+    """The addresses of a host; none where they are not known in time."""
+    try:
+        try:
+            return _usable(resolve.lookups.addresses(host, port, FIRST_LOOK))
+        except resolve.NoThread:
+            return _usable(resolve.look_up(host, port))
+    except resolve.Unresolved:
+        return []
 
 
 def _usable(found: Sequence[resolve.Address]) -> Sequence[Address]:

@@ -23,6 +23,10 @@ class SlowLookup(Unresolved):
     """The limit was reached."""
 
 
+class NoThread(Unresolved):
+    """No thread can be started for it."""
+
+
 def look_up(host: str, port: int) -> List[Address]:
     """The addresses of a host, as getaddrinfo returns them. It has no limit of time. Raises Unresolved."""
     try:
@@ -75,7 +79,7 @@ class Lookups:
                 thread.start()
             except RuntimeError:
                 del self.pending[key]
-                raise Unresolved(f"host name {host} is not looked up: no thread can be started") from None
+                raise NoThread(f"host name {host} is not looked up: no thread can be started") from None
         return future
 
     def _look_up(self, key: Tuple[str, int], future: Future[List[Address]]) -> None:

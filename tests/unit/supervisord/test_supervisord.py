@@ -182,6 +182,32 @@ def test_a_name_service_that_hangs_holds_a_call_up_no_longer_than_its_limit(serv
         assert door.call("supervisor.getPID", timeout=60) == 7
 
 
+def test_a_name_service_that_hangs_keeps_no_guard_from_beginning(service):
+    """Nobody else may be there to end the group."""
+    with answering("127.0.0.1") as (address, _):
+        service.goes_on.clear()
+        service.fails, service.known = None, [address]
+        begun = time.monotonic()
+        door = Supervisord("http://node1.example:9001")
+        assert time.monotonic() - begun < 30 and service.asked == 1
+        service.goes_on.set()
+        assert door.call("supervisor.getPID", timeout=60) == 7
+
+
+def test_a_name_is_known_though_no_thread_is_to_be_had_for_the_first_look(service, monkeypatch):
+    with answering("127.0.0.1") as (address, _):
+        service.fails, service.known = None, [address]
+
+        def refuse(thread):
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as without:
+            without.setattr(threading.Thread, "start", refuse)
+            door = Supervisord("http://node1.example:9001")
+        asked = service.asked
+        assert door.call("supervisor.getPID", timeout=60) == 7 and service.asked == asked
+
+
 def test_without_a_thread_for_the_look_up_a_call_fails_and_the_next_one_tries_again(service, monkeypatch):
     with answering("127.0.0.1") as (address, _):
         door = Supervisord("http://node1.example:9001")
