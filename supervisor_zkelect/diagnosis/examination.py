@@ -22,6 +22,7 @@ from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.diagnosis import (
     addresses,
     commands,
+    elsewhere,
     exposure,
     inspection,
     installation,
@@ -206,7 +207,9 @@ def of_installation(settings: Settings, seen: ProgramsSeen) -> Findings:
     groups = [election.group for election in settings.elections]
     if seen.pid is None:
         # The logs alone, which supervisord itself tells.
-        return Findings(notes=installation.notes(settings.file, seen.infos, groups, None))
+        return Findings(notes=[
+            *installation.notes(settings.file, seen.infos, groups, None), *elsewhere.notes(settings.file, seen.infos, groups),
+        ])
     path = installation.path_of(exposure.environment(seen.pid))
     words = os.fsdecode(proc.cmdline(seen.pid, LONGEST_COMMAND)).split("\0")
     starter = starts.ProgramStarter(seen.pid, seen.supervisord_uid, path, seen.runtime)
@@ -217,6 +220,7 @@ def of_installation(settings: Settings, seen: ProgramsSeen) -> Findings:
         ],
         notes=[
             *installation.notes(settings.file, seen.infos, groups, path),
+            *elsewhere.notes(settings.file, seen.infos, groups),
             *starts.notes(settings.file, seen.infos, groups, starter),
             *filter(None, [installation.other_python(words, sys.prefix)]),
         ],
