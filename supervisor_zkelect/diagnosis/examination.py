@@ -30,6 +30,7 @@ from supervisor_zkelect.diagnosis import (
     ports,
     rights,
     starts,
+    ticks,
 )
 from supervisor_zkelect.guard import record
 from supervisor_zkelect.processes import proc
@@ -325,6 +326,7 @@ def of_zookeeper(settings: Settings, session: ExaminingSession) -> Findings:
     found.troubles += [refused] if refused else []
     found.add(inspection.look(session.client, settings, ZNODES_TIME))
     found.notes += rights.of_orders(session.client, settings, REQUEST_TIME)
+    found.notes += ticks.notes(settings, REQUEST_TIME)
     end = now() + ZNODES_TIME
     for election in settings.elections:
         left = end - now()
