@@ -124,6 +124,8 @@ class Census:
         self._outside = frozenset({seen.session, *former_sessions})
         self.gone = seen.gone
         self.foreign: Set[Tuple[int, int]] = set()
+        #: names of the groups in charge
+        self.groups: Dict[str, None] = {}
         #: groups of supervisord's children by their registration or by its books, which outweigh what they carry
         self.told: Dict[Tuple[int, int], str] = {}
         #: users that the groups' programs have registered as, or anything of the groups was seen to run as
@@ -349,7 +351,10 @@ class Census:
         users = self.kernel.uids(process.pid)
         near = bool(self.instance) and told.get(_INSTANCE) == self.instance
         near = near or (told.get(_URL) == self.url and self.kernel.namespaces(process.pid) == self._namespaces)
-        proven = bool(secret) and any(secret == self._secrets(group, uid) for uid in users)
+        # A supervisord that is a group's program gives names of its own to what it starts, and passes the secret on.
+        named = (one for one in (group, *self.groups) if secret and any(secret == self._secrets(one, uid) for uid in users))
+        whose = next(named, None)
+        proven, group = whose is not None, whose or group
         # Kept for each process as long as that lives, whoever's it is.
         return Origin(group, told.get(_NAME, "")[:LONGEST_NAME], proven, near, users)
 

@@ -67,6 +67,7 @@ class Groups:
 
     def state(self, name: str) -> GroupState:
         """What is known of a group. On any thread, as long as it is only looked at."""
+        self.census.groups[name] = None
         return self._states.setdefault(name, GroupState(name, Kin(name, self._caged)))
 
     def all(self) -> List[GroupState]:

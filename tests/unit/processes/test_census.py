@@ -99,6 +99,18 @@ def test_the_name_alone_is_none(start, variables):
     assert one.pid not in pids(found.living) and one.pid in found.unsure
 
 
+@pytest.mark.parametrize("url", [URL, "unix:///inner"], ids=["the same URL", "its own URL"])
+def test_the_secret_names_the_group_whatever_a_supervisord_inside_it_calls_its_programs(start, url):
+    """One that such a supervisord has started and left behind is nobody's kin any more."""
+    one = start(ZKELECT_SECRET=own_secret(), SUPERVISOR_GROUP_NAME="inner", SUPERVISOR_SERVER_URL=url)
+    other = start(ZKELECT_SECRET="none", SUPERVISOR_GROUP_NAME="inner", SUPERVISOR_SERVER_URL=url)
+    seen = watching()
+    seen.groups.update({"other": None, "primary": None})
+    found = pids(find(seen).living)
+    assert one.pid in found and other.pid not in found
+    assert one.pid not in pids(find(seen, "inner").living) | pids(find(seen, "other").living)
+
+
 def test_what_a_secret_proves_is_told_once_the_key_is_known(start):
     """A guard that could not read its key at first takes no process for a stranger for ever."""
     one, key = start(ZKELECT_SECRET=own_secret()), [b""]
