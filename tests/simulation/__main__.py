@@ -5,6 +5,7 @@ import gc
 import multiprocessing
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any, Optional, Tuple
 
 from tests.simulation import faults
@@ -46,11 +47,12 @@ def install(fault: Optional[str]) -> None:
 
 def first_failure(first: int, count: int, fault: Optional[str] = None, processes: int = 2) -> int:
     """The first seed found to fail, or −1."""
-    with multiprocessing.get_context("fork").Pool(processes, install, (fault,)) as pool:
-        for seed in pool.imap(failing, range(first, first + count), chunksize=10):
-            if seed >= 0:
-                return seed
-    return -1
+    # Unlike a multiprocessing.Pool, it ends where a worker cannot begin, and starts no other in its place for ever.
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), install, (fault,)) as pool:
+        try:
+            return next((seed for seed in pool.map(failing, range(first, first + count), chunksize=10) if seed >= 0), -1)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def told(seed: int) -> str:
@@ -94,7 +96,7 @@ def main() -> int:
     parser.add_argument("--show", type=int, metavar="SEED", help="print the transcript of this one, whatever it is")
     options = parser.parse_args()
     if options.fault is not None:
-        # Here, and not in each of the workers, which would be started again for ever.
+        # What is wrong with it is told here, and not by each of the workers.
         faults.source_of(faults.FAULTS[options.fault])
     if options.show is not None:
         install(options.fault)
