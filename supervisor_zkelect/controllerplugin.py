@@ -8,6 +8,7 @@ supervisorctl reads this section from its own configuration file only, not from 
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 import textwrap
@@ -31,6 +32,9 @@ _WIDTH, _LEFT = 100, 40
 #: For how long somebody waits, of all verbs that wait.
 _WAIT = "timeout"
 _WAITING = Flag("--wait", _WAIT, "", "SECONDS", True)
+
+#: As argparse has it: a minus, a number below zero, and what has a blank are values.
+_LIKE_AN_OPTION = re.compile(r"-(?!\d+$|\d*\.\d+$)[^ ]+")
 
 
 class ZkelectControllerPlugin(ControllerPluginBase):
@@ -98,7 +102,7 @@ class ZkelectControllerPlugin(ControllerPluginBase):
             self._help([verb], "zkelect " * (helped == "zkelect"), verb.exits)
             return
         try:
-            names, given = parsed(verb, [word for word in words if word != "--json"])
+            names, given = parsed(verb, words)
         except ValueError as error:
             see = f"zkelect {verb.name} --help" if helped == "zkelect" else f"help {helped}"
             self._fail(USAGE, f"{error}; see {see}", as_json)
@@ -191,7 +195,11 @@ def parsed(verb: Verb, words: List[str]) -> Tuple[List[str], Dict[str, Any]]:
     wrong."""
     given: Dict[str, Any] = {}
     options = {option.word: option for option in (*verb.options, *[_WAITING] * verb.timed)}
-    names, left = [], list(words)
+    for word, behind in zip(words, words[1:]):
+        if word in options and options[word].value and _LIKE_AN_OPTION.fullmatch(behind):
+            # The shell has dropped an empty variable: what follows it is not to be taken for the value, and not be obeyed.
+            raise ValueError(f"{word} wants a value: {options[word].value}, and {printable(behind)} looks like an option")
+    names, left = [], [word for word in words if word != "--json"]
     if verb.what:
         given["what"] = left.pop(0) if left else ""
         if given["what"] not in verb.what:

@@ -80,10 +80,25 @@ def test_what_only_looks_is_not_ordered():
 
 @pytest.mark.parametrize("words, names, given", [
     ("", [], {}), ("orders", ["orders"], {}), ("--to b orders", ["orders"], {"to": "b"}), ("--in 7 --force", [], {"in": 7.0, "force": True}),
-    ("--reason --to", [], {"reason": "--to"}),
+    ("--reason - --cancel", [], {"reason": "-", "cancel": True}), ("--json --to b", [], {"to": "b"}),
 ])
 def test_supervisorctl_takes_the_words_behind_a_verb(words, names, given):
     assert words_parsed(VERBS["switchover"], words.split()) == (names, given)
+
+
+@pytest.mark.parametrize("words", [
+    ["--reason", "--dry-run"], ["orders", "--to", "b", "--reason", "--cancel"], ["--reason", "--json", "orders"], ["--to", "-x"],
+    ["--reason", "--unknown"], ["--reason", "--"], ["--reason", "-"], ["--reason", "-5"], ["--reason", "-2 degrees"], ["--reason", "a-b"],
+])
+def test_what_looks_like_an_option_is_no_value_as_the_program_has_it(words):
+    """As behind an empty variable that was not quoted: the order would be given without what was said."""
+    try:
+        reason = cli.parser().parse_args(["switchover", *words]).reason
+    except cli.Trouble:
+        with pytest.raises(ValueError, match="--(reason|to) wants a value: .*looks like an option"):
+            words_parsed(VERBS["switchover"], words)
+    else:
+        assert words_parsed(VERBS["switchover"], words) == ([], {"reason": reason})
 
 
 @pytest.mark.parametrize("verb, words, told", [
