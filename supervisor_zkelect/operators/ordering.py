@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import threading
 import time
-from typing import Any, Dict, List, Mapping, Optional, Set
+from typing import Any, Dict, Mapping, Optional, Sequence, Set
 
 from supervisor_zkelect.core import nodes
 from supervisor_zkelect.operators import ask, beside, remote, show, table, waiting
 from supervisor_zkelect.operators.interrupts import Interrupts
-from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, CommandOutcome, Trouble
+from supervisor_zkelect.operators.outcome import ERROR, INTERRUPTED, UNKNOWN, USAGE, CommandOutcome, Trouble, worst
 from supervisor_zkelect.operators.progress import Progress
 from supervisor_zkelect.operators.verbs import ALL, ALL_OR_ONE, ONE, VERBS, Verb, unnamed
 from supervisor_zkelect.system import clock
@@ -41,12 +41,14 @@ def afar(arguments: argparse.Namespace, given: Mapping[str, Any], width: Optiona
         deadline = time.monotonic() + (getattr(arguments, "timeout", None) or verb.wait)
         answers: Dict[str, waiting.Document] = {}
         with Interrupts() as interrupts:
-            names = desk.meant(verb, arguments.election, given)
-            for name in names:
+            meant = desk.meant(verb, arguments.election, given)
+            for name, unread in meant.items():
                 try:
+                    if unread is not None:
+                        raise unread
                     elector = desk.elector(name)
                 except Trouble as trouble:
-                    if len(names) == 1:
+                    if len(meant) == 1:
                         raise
                     # It keeps nothing from being ordered in the others.
                     answers[name] = {"ok": False, "exit": trouble.status, "text": str(trouble)}
@@ -62,7 +64,7 @@ def afar(arguments: argparse.Namespace, given: Mapping[str, Any], width: Optiona
                 answers[name] = waiting.follow(way, left, progress, ask.writes(verb, given))
                 if answers[name].get("exit") == INTERRUPTED:
                     break
-        return show.orders(waiting.with_all(answers, names), table.Screen(width))
+        return show.orders(waiting.with_all(answers, list(meant)), table.Screen(width))
     finally:
         connect.stop_client(client)
 
@@ -73,32 +75,42 @@ class RemoteElections:
     def __init__(self, client: Any, root: str, seconds: float) -> None:
         self._client, self._root, self._seconds = client, root, seconds
 
-    def meant(self, verb: Verb, election: Optional[str], given: Mapping[str, Any]) -> List[str]:
-        """The elections that a verb means. Raises Trouble."""
+    def meant(self, verb: Verb, election: Optional[str], given: Mapping[str, Any]) -> Dict[str, Optional[Trouble]]:
+        """The elections that a verb means, each with why it cannot be known whether it does, if so. Raises Trouble where it is
+        known of none."""
         every = given.get("all") is True
         if every and election is not None:
             raise Trouble(USAGE, ALL_OR_ONE)
         if election is not None:
-            return [remote.named(self._client, self._root, election, self._seconds)]
+            return {remote.named(self._client, self._root, election, self._seconds): None}
         listed = remote.elections(self._client, self._root, self._seconds)
         if verb.means == ONE and len(listed.names) != 1 and not (every and listed.names):
             raise Trouble(USAGE, unnamed(verb.name, listed.told()))
         if listed.left_out:
             raise remote.too_many(self._root)
-        found = list(listed.names)
-        node = given.get("node")
-        if verb.means == ALL and node:
-            known = {name: self._known(name) for name in found}
-            meant = [name for name in found if node in known[name]]
-            if found and not meant:
-                raise Trouble(USAGE, nodes.unknown(node, ", ".join(found), sorted(set().union(*known.values()))))
-            found = meant
-        if not found:
+        if not listed.names:
             raise Trouble(USAGE, f"there is no election below {self._root or '/'}")
-        return found
+        node = given.get("node")
+        return self._that_know(node, listed.names) if verb.means == ALL and node else dict.fromkeys(listed.names)
+
+    def _that_know(self, node: str, names: Sequence[str]) -> Dict[str, Optional[Trouble]]:
+        """Those of these elections that know the node, or may, as they cannot be read. Raises Trouble where none does."""
+        known: Dict[str, Set[str]] = {}
+        unread: Dict[str, Trouble] = {}
+        for name in names:
+            try:
+                known[name] = self._known(name)
+            except Trouble as trouble:
+                unread[name] = trouble
+        if any(node in found for found in known.values()):
+            return {name: unread.get(name) for name in names if name in unread or node in known[name]}
+        lines = [f"{name}: {trouble}" for name, trouble in unread.items()]
+        if known:
+            lines.insert(0, nodes.unknown(node, ", ".join(known), sorted(set().union(*known.values()))))
+        raise Trouble(worst(trouble.status for trouble in unread.values()) if unread else USAGE, "; ".join(lines))
 
     def _known(self, name: str) -> Set[str]:
-        """The nodes of an election."""
+        """The nodes of an election. Raises Trouble."""
         from supervisor_zkelect.elector import ElectionError
 
         elector = self.elector(name)
@@ -106,7 +118,7 @@ class RemoteElections:
             members = {one.node for one in elector.members() if one.node}
             return {*elector.known_nodes(), *members, *elector.read_control().maintenance}
         except ElectionError as error:
-            raise Trouble(UNKNOWN, f"unknown: {name}: {error}") from None
+            raise Trouble(UNKNOWN, f"unknown: {error}") from None
 
     def elector(self, name: str) -> Any:
         """An elector that stands in no queue. What it makes is for whom the election's own znode is for."""

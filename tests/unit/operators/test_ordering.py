@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from kazoo import exceptions
-from kazoo.security import make_acl
+from kazoo.security import OPEN_ACL_UNSAFE, make_acl
 
 from supervisor_zkelect.core.control import Life
 from supervisor_zkelect.core.outcomes import Outcome
@@ -354,6 +354,49 @@ def test_all_elections_are_moved_by_a_word_and_one_that_is_refused_keeps_the_oth
     status, out, err = run("switchover", "--all", "--in", "60")
     assert status == ERROR and "orders: ordered for" in out and world.cluster.control()["switchover"]
     assert "billing: " in err and ("read the ACL" if shut else "nobody leads") in err
+
+
+def unreadable(world, monkeypatch, trouble):
+    """An election whose ACL may not be read, where something is missing, that does not answer, or may not be listed."""
+    world.cluster.ensemble.create("/zkelect/billing/election", makepath=True)
+    read, hidden, listed = world.client.get_acls_async, [make_acl("digest", "nodes:x", all=True)], world.client.get_children_async
+
+    def refused(*given):
+        raise {"acl": exceptions.NoAuthError, "silence": TimeoutError, "list": exceptions.NoAuthError}[trouble]
+
+    def asked(path):
+        return SimpleNamespace(get=refused) if trouble in ("acl", "silence") and "billing" in path else read(path)
+
+    world.cluster.ensemble.znodes["/zkelect/billing/election"].acl = hidden if trouble == "missing" else OPEN_ACL_UNSAFE
+    monkeypatch.setattr(world.client, "get_acls_async", lambda path: SimpleNamespace(get=lambda timeout: asked(path).get()))
+    monkeypatch.setattr(world.client, "get_children_async", lambda path, watch=None: SimpleNamespace(
+        get=lambda timeout: refused() if trouble == "list" and "billing" in path else listed(path).get()
+    ))
+
+
+TROUBLES = [
+    ("acl", ERROR, "billing: ZooKeeper does not let this user read the ACL"), ("missing", ERROR, "is missing"),
+    ("silence", UNKNOWN, "billing: unknown: ZooKeeper does not answer"), ("list", UNKNOWN, "billing: unknown: "),
+]
+
+
+@pytest.mark.parametrize("trouble, status, told", TROUBLES)
+def test_an_election_that_cannot_be_read_keeps_no_other_from_an_order_for_a_node(world, run, monkeypatch, trouble, status, told):
+    unreadable(world, monkeypatch, trouble)
+    world.steps = [world.cluster.nodes["b"].withdraw]
+    found, out, err = run("maintenance", "on", "--node", "b")
+    assert found == status and out.startswith("orders: b is in maintenance") and told in err and err.count("\n") == 1
+    world.cluster.end("c")
+    found, out, err = run("forget", "c")
+    assert found == status and out.startswith("orders: c is forgotten") and told in err
+
+
+@pytest.mark.parametrize("trouble, status, told", TROUBLES)
+def test_a_node_that_no_readable_election_knows_may_be_of_the_others(world, run, monkeypatch, trouble, status, told):
+    unreadable(world, monkeypatch, trouble)
+    found, out, err = run("maintenance", "on", "--node", "nobody")
+    assert found == status and not out and "no node nobody is known in orders; there are: a, b, c; billing: " in err and told in err
+    assert world.cluster.control() == {}
 
 
 @pytest.mark.parametrize("outside, told", [(False, "the order is taken back"), (True, "nothing was ordered")])
