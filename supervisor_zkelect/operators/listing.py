@@ -40,11 +40,9 @@ class Afar:
         self._client: Any = None
 
     def close(self) -> None:
-        from supervisor_zkelect.zookeeper import connect
-
         client, self._client = self._client, None
         if client is not None:
-            connect.stop_in_time(client, remote.STOP_TIME)
+            remote.end(client)
 
     def outcome(
         self, verb: Verb, given: Mapping[str, Any], screen: Screen, reader: Optional[Reader] = None

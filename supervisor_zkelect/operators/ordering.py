@@ -24,49 +24,60 @@ PACE = 0.1
 
 def afar(arguments: argparse.Namespace, given: Mapping[str, Any], width: Optional[int], progress: Progress) -> CommandOutcome:
     """The outcome of the command. given: what was said with the verb. width: columns that there are. Raises Trouble."""
-    from supervisor_zkelect.zookeeper import asked, connect
-    from supervisor_zkelect.zookeeper.permit import Permit
+    from supervisor_zkelect.zookeeper import asked
 
-    verb = VERBS[arguments.name]
     try:
         # What is no order needs no session.
-        asked.given(verb.name, given)
+        asked.given(arguments.name, given)
     except asked.NoOrder as error:
         raise Trouble(USAGE, str(error)) from None
     settings = remote.settings(arguments)
     client = remote.opened(settings)
-    try:
-        root = ("" if client.chroot else settings.chroot) + remote.root_of(arguments)
-        desk = RemoteElections(client, root, remote.ZOOKEEPER_TIME)
-        deadline = time.monotonic() + (getattr(arguments, "timeout", None) or verb.wait)
-        answers: Dict[str, waiting.Document] = {}
-        with Interrupts() as interrupts:
-            meant = desk.meant(verb, arguments.election, given)
-            for name, unread in meant.items():
-                try:
-                    if unread is not None:
-                        raise unread
-                    elector = desk.elector(name)
-                except Trouble as trouble:
-                    if len(meant) == 1:
-                        raise
-                    # It keeps nothing from being ordered in the others.
-                    answers[name] = {"ok": False, "exit": trouble.status, "text": str(trouble)}
-                    continue
-                left = max(0.0, deadline - time.monotonic())
-                permit = Permit(clock.now() + max(left, ask.ANSWER_TIME))
-                way = ZooKeeperWay(elector, asked.given(verb.name, {**given, **ask.signed()}), interrupts, permit)
-                try:
-                    interrupts.check()
-                except KeyboardInterrupt:
-                    answers[name] = waiting.interrupted(waiting.NOTHING_ORDERED)
-                    break
-                answers[name] = waiting.follow(way, left, progress, ask.writes(verb, given))
-                if answers[name].get("exit") == INTERRUPTED:
-                    break
-        return show.orders(waiting.with_all(answers, list(meant)), table.Screen(width))
-    finally:
-        connect.stop_client(client)
+    # Ctrl-C is noted only while the client ends, too: the outcome is known by then.
+    with Interrupts() as interrupts:
+        try:
+            root = ("" if client.chroot else settings.chroot) + remote.root_of(arguments)
+            desk = RemoteElections(client, root, remote.ZOOKEEPER_TIME)
+            return _ordered(desk, arguments, given, interrupts, table.Screen(width), progress)
+        finally:
+            remote.end(client)
+
+
+def _ordered(
+    desk: RemoteElections, arguments: argparse.Namespace, given: Mapping[str, Any], interrupts: Interrupts, screen: table.Screen,
+    progress: Progress,
+) -> CommandOutcome:
+    """What comes of the order in each of the elections that are meant, one after the other. Raises Trouble."""
+    from supervisor_zkelect.zookeeper import asked
+    from supervisor_zkelect.zookeeper.permit import Permit
+
+    verb = VERBS[arguments.name]
+    deadline = time.monotonic() + (getattr(arguments, "timeout", None) or verb.wait)
+    answers: Dict[str, waiting.Document] = {}
+    meant = desk.meant(verb, arguments.election, given)
+    for name, unread in meant.items():
+        try:
+            if unread is not None:
+                raise unread
+            elector = desk.elector(name)
+        except Trouble as trouble:
+            if len(meant) == 1:
+                raise
+            # It keeps nothing from being ordered in the others.
+            answers[name] = {"ok": False, "exit": trouble.status, "text": str(trouble)}
+            continue
+        left = max(0.0, deadline - time.monotonic())
+        permit = Permit(clock.now() + max(left, ask.ANSWER_TIME))
+        way = ZooKeeperWay(elector, asked.given(verb.name, {**given, **ask.signed()}), interrupts, permit)
+        try:
+            interrupts.check()
+        except KeyboardInterrupt:
+            answers[name] = waiting.interrupted(waiting.NOTHING_ORDERED)
+            break
+        answers[name] = waiting.follow(way, left, progress, ask.writes(verb, given))
+        if answers[name].get("exit") == INTERRUPTED:
+            break
+    return show.orders(waiting.with_all(answers, list(meant)), screen)
 
 
 class RemoteElections:

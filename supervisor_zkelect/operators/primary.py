@@ -28,8 +28,6 @@ def run(arguments: argparse.Namespace) -> int:
     if afar:
         place = f"{remote.root_of(arguments)}/{election.name}/election"
         election = dataclasses.replace(election, election_znode=place)
-    from supervisor_zkelect.zookeeper import connect
-
     zookeeper = remote.opened(settings)
     try:
         if afar:
@@ -44,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         with Reaction(command, election.name) as reaction:
             return ack.watch(LOOK_AGAIN, reaction)
     finally:
-        connect.stop_client(zookeeper)
+        remote.end(zookeeper)
 
 
 def _command(arguments: argparse.Namespace) -> Tuple[str, ...]:

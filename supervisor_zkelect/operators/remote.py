@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
 from supervisor_zkelect.config.values import NAME_RULE, is_election_name
@@ -82,10 +82,19 @@ def opened(settings: Any, seconds: float = ZOOKEEPER_TIME) -> Any:
         return client
     except BaseException as error:
         if client is not None:
-            connect.stop_in_time(client, STOP_TIME)
+            end(client)
         if not isinstance(error, Exception):
             raise
         raise Trouble(UNKNOWN, f"unknown: {error or type(error).__name__}") from None
+
+
+def end(client: Any) -> None:
+    """End a client of which nothing is wanted any more: no trouble with that, as of a session that is lost just then, is to cost
+    an outcome that is known."""
+    from supervisor_zkelect.zookeeper import connect
+
+    with suppress(Exception):
+        connect.stop_in_time(client, STOP_TIME)
 
 
 def _given(arguments: argparse.Namespace) -> Dict[str, str]:

@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -25,7 +26,7 @@ class World:
     def __init__(self, monkeypatch, *names):
         self.cluster, self.steps, self.moment = Cluster(*names), [], 100.0
         self.client = Client(self.cluster.ensemble)
-        monkeypatch.setattr(remote, "opened", lambda settings: self.client)
+        monkeypatch.setattr(remote, "opened", lambda *given: self.client)
         monkeypatch.setattr(ordering, "threading", SimpleNamespace(Event=lambda: self))
         for module in (ordering, waiting):
             monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.moment))
@@ -451,6 +452,34 @@ def test_a_signal_that_kazoo_would_swallow_is_noted_and_obeyed(world, run):
     world.client.get_async = interrupted
     status, _, err = run("switchover", "--to", "c")
     assert status == INTERRUPTED and "is taken back" in err and world.moment < 101.0
+
+
+def interrupted():
+    signal.raise_signal(signal.SIGINT)
+
+
+def broken():
+    raise exceptions.WriterNotClosedException
+
+
+@pytest.mark.parametrize("trouble, words", [
+    (interrupted, ["orders"]), (broken, ["orders"]), (broken, ["list"]), (broken, ["primary", "orders"]),
+])
+def test_the_end_of_the_client_costs_no_answer(world, run, trouble, words):
+    """Ctrl-C just then, or a session that is lost."""
+    world.client.stop = trouble
+    status, out, err = run(*words)
+    assert status == DONE and out and not err
+
+
+def test_the_end_of_the_client_is_not_waited_for(world, run, monkeypatch):
+    """A server that answers no more."""
+    told, ended = threading.Event(), []
+    monkeypatch.setattr(remote, "STOP_TIME", 0.01)
+    world.client.stop = lambda: ended.append(told.wait(20))
+    status, _, _ = run("orders")
+    assert status == DONE and ended == []
+    told.set()
 
 
 def test_only_the_first_signal_is_noted_and_what_was_set_holds_again_after():
