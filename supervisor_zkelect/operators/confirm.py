@@ -7,7 +7,7 @@ from typing import Any, Mapping, Optional
 from supervisor_zkelect.core.untrusted import printable
 
 _QUESTIONS = {
-    ("orders", "reset"): "all orders in {where} are taken back, whoever gave them",
+    ("orders", "reset"): "all orders in {where} are taken back, whoever gave them, but those that have begun",
     ("maintenance", "force"): "where {node} leads in {where}, it stops its service, even if nobody can take over",
     ("switchover", "force"): "members of {where} that know no orders lose their proposals, if they stand before the target",
 }

@@ -343,7 +343,7 @@ _ROWS = (
         timed=True, each=True, acts=True, ordered=True, afar=True,
         options=(
             Flag("--log", "log", "show the last orders: who gave them, when, why, and what became of them"),
-            Flag("--reset", "reset", "take everything back, also what cannot be read"), _YES, _WHY_RESET,
+            Flag("--reset", "reset", "take back all that has not begun, also what cannot be read"), _YES, _WHY_RESET,
         ),
         statuses=_AT_ONCE,
     ),

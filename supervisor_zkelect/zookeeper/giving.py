@@ -7,6 +7,7 @@ tells what an order that is under way waits for, and takes it back.
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Callable, Optional, Set, Tuple, TypeVar
 
@@ -253,28 +254,51 @@ def _log(elector: DeskCalls) -> OrderAnswer:
 
 
 def _reset(elector: DeskCalls, given: Given, permit: Permit) -> OrderAnswer:
-    before, shown = Control(), elector.server_time()
+    before, begun, shown = Control(), Control(), elector.server_time()
 
-    def look(found: Control) -> None:
-        nonlocal before
-        before = found
+    def left(found: Control) -> bytes:
+        nonlocal before, begun
+        before, begun = found, _going_on(elector, found)
         permit.use()
+        return _alone(begun)
 
     try:
-        elector.reset_control(look)
+        elector.reset_control(left)
     except (NotConnected, TimedOut) as error:
         if not permit.sent:
             raise
         found = look_again(elector, error, elector.read_control)
-        if found.trouble or _ids(before) & _ids(found):
+        if found.trouble or (_ids(before) - _ids(begun)) & _ids(found):
             return OrderAnswer(False, 1, f"the orders were not taken back: {error}")
-    back = control_words.taken_back(before)
+    goes_on = control_words.taken_back(begun)
+    back = [one for one in control_words.taken_back(before) if one not in goes_on]
     what = f"took back {', '.join(text for _, text in back) or 'nothing'}"
+    what += "".join(f"; {text} has begun, and goes on" for _, text in goes_on)
     amiss = note(elector, given, Order(given.id or os.urandom(16).hex(), given.by, given.reason, shown), None, what)
     for order, _ in back:
         if order:
             tell(elector, Outcome(order, False, "all orders were taken back" + (f" by {given.by}" if given.by else "")))
-    return OrderAnswer(True, 0, f"{what}; nothing is ordered any more", warning=amiss)
+    return OrderAnswer(True, 0, f"{what}; nothing{' else' if goes_on else ''} is ordered any more", warning=amiss)
+
+
+def _going_on(elector: DeskCalls, found: Control) -> Control:
+    """What of the control has begun, and is carried out whatever becomes of it: it stays, so that the nodes know by which order
+    they do what they do. What a later term has left there is a remnant."""
+    switchover, restart = found.switchover, found.restart
+    if not (switchover is not None and switchover.begun or restart is not None and restart.begun):
+        return Control()
+    holder = elector.holder()
+    last = holder.token if holder is not None else 0
+    return Control(
+        switchover=switchover if switchover is not None and switchover.begun and last in (0, switchover.begun) else None,
+        restart=restart if restart is not None and restart.begun and last == restart.begun else None,
+    )
+
+
+def _alone(begun: Control) -> bytes:
+    """The data of a control with a switchover and a restart alone, if there are such."""
+    orders = {name: one.document() for name, one in (("switchover", begun.switchover), ("restart", begun.restart)) if one}
+    return json.dumps({"v": control.VERSION, **orders}).encode("utf-8") if orders else b""
 
 
 def _ids(found: Control) -> Set[str]:

@@ -118,17 +118,16 @@ class OrderCalls(ClaimCalls):
         """A moment of ZooKeeper's clock, milliseconds, in seconds of CLOCK_BOOTTIME."""
         return now() + (moment - self.server_time()) / 1000
 
-    def reset_control(self, look: Callable[[Control], object] = lambda found: None) -> Control:
-        """Make the control empty, whatever it holds, by compare-and-set. Returns what it was before.
+    def reset_control(self, left: Callable[[Control], bytes] = lambda found: b"") -> Control:
+        """Overwrite the control, whatever it holds, by compare-and-set. Returns what it was before.
 
-        look: called with what is to go, before each try to write; what it raises ends them.
+        left: what is to be left of it, by default nothing. Called before each try to write; what it raises ends them.
         Raises ZooKeeperFailed where others change it at each try.
         """
         limit = self._zk.limit()
         for _ in range(ROUNDS):
             found, _ = self._read_orders(limit)
-            look(found)
-            if self._write_control(found.stamp, b"", limit):
+            if self._write_control(found.stamp, left(found), limit):
                 return found
         raise ZooKeeperFailed(f"{self.control_znode} changed at every try to write it; ask again")
 

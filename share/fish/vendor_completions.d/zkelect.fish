@@ -186,7 +186,7 @@ complete -c zkelect -n '__fish_seen_subcommand_from resume' -l tls-key-password-
 complete -c zkelect -n '__fish_seen_subcommand_from resume' -l json -d 'print one JSON document'
 complete -c zkelect -n '__fish_seen_subcommand_from resume' -a '(zkelect __complete elections 2>/dev/null)'
 complete -c zkelect -n '__fish_seen_subcommand_from orders' -l log -d 'show the last orders: who gave them, when, why, and what became of them'
-complete -c zkelect -n '__fish_seen_subcommand_from orders' -l reset -d 'take everything back, also what cannot be read'
+complete -c zkelect -n '__fish_seen_subcommand_from orders' -l reset -d 'take back all that has not begun, also what cannot be read'
 complete -c zkelect -n '__fish_seen_subcommand_from orders' -l yes -d 'do not ask at a terminal whether that is meant'
 complete -c zkelect -n '__fish_seen_subcommand_from orders' -l reason -x -a '' -d 'why, with --reset'
 complete -c zkelect -n '__fish_seen_subcommand_from orders' -l wait -x -a '' -d 'how long to wait for the outcome; by default 15'

@@ -261,6 +261,42 @@ def test_a_reset_where_there_is_no_control_takes_back_nothing():
     assert following.attempt(tool, Given("reset")).text == "took back nothing; nothing is ordered any more"
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_switchover_that_has_begun_goes_on_through_a_reset(three, lost):
+    give(three, "maintenance on", "b", id="1")
+    order = give(three, "switchover", "c", id="s")
+    target = three.nodes["a"].begin(control.SWITCHOVER, "s", "a")
+    tool, before = three.tool(), three.control()["switchover"]
+    three.client.lose, tool.reconnect = ["set"] * lost, lambda: None
+    answer = following.attempt(tool, Given("reset", "", "root@vm", id="r"))
+    told = "took back maintenance of b; a switchover to c has begun, and goes on"
+    assert answer.ok and answer.text == f"{told}; nothing else is ordered any more" and log(three)["r"] == ("reset", told)
+    assert three.control() == {"v": 1, "switchover": before} and log(three)["s"] == ("switchover", None)
+    assert log(three)["1"][1] == "all orders were taken back by root@vm"
+    given = Given("switchover", "c")
+    assert results.came_of(three.tool(), given, "s", order.term) is None
+    three.nodes["a"].release(successor=target)
+    assert results.came_of(three.tool(), given, "s", order.term) is None
+    three.lead("c")
+    assert results.came_of(three.tool(), given, "s", order.term).ok and "switchover" not in three.control()
+
+
+def test_a_restart_that_has_begun_goes_on_through_a_reset(three):
+    give(three, "restart", id="r")
+    three.nodes["a"].begin_restart("r")
+    answer = give(three, "reset")
+    assert answer.text == "took back nothing; a restart has begun, and goes on; nothing else is ordered any more"
+    assert three.control()["restart"]["begun"] and log(three)["r"] == ("restart", None)
+    assert results.came_of(three.tool(), Given("restart"), "r", 0) is None
+
+
+@pytest.mark.parametrize("kind, told", [("switchover", "a switchover to the next node"), ("restart", "a restart")])
+def test_a_reset_takes_back_what_an_earlier_term_has_begun(three, kind, told):
+    three.tool().prepare()
+    three.ensemble.set(CONTROL, json.dumps({"v": 1, kind: {"id": "1", "begun": 1}}).encode())
+    assert give(three, "reset").text == f"took back {told}; nothing is ordered any more" and three.control() == {}
+
+
 # Nodes that are gone, or that nobody knows
 
 
