@@ -254,11 +254,13 @@ def _log(elector: DeskCalls) -> OrderAnswer:
 
 
 def _reset(elector: DeskCalls, given: Given, permit: Permit) -> OrderAnswer:
-    before, begun, shown = Control(), Control(), elector.server_time()
+    before, begun, refused, shown = Control(), Control(), "", elector.server_time()
 
-    def left(found: Control) -> bytes:
-        nonlocal before, begun
-        before, begun = found, _going_on(elector, found)
+    def left(found: Control) -> Optional[bytes]:
+        nonlocal before, begun, refused
+        before, begun, refused = found, _going_on(elector, found), _no_reset(found)
+        if refused:
+            return None
         permit.use()
         return _alone(begun)
 
@@ -270,6 +272,8 @@ def _reset(elector: DeskCalls, given: Given, permit: Permit) -> OrderAnswer:
         found = look_again(elector, error, elector.read_control)
         if found.trouble or (_ids(before) - _ids(begun)) & _ids(found):
             return OrderAnswer(False, 1, f"the orders were not taken back: {error}")
+    if refused:
+        return OrderAnswer(False, 1, refused)
     goes_on = control_words.taken_back(begun)
     back = [one for one in control_words.taken_back(before) if one not in goes_on]
     what = f"took back {', '.join(text for _, text in back) or 'nothing'}"
@@ -299,6 +303,16 @@ def _alone(begun: Control) -> bytes:
     """The data of a control with a switchover and a restart alone, if there are such."""
     orders = {name: one.document() for name, one in (("switchover", begun.switchover), ("restart", begun.restart)) if one}
     return json.dumps({"v": control.VERSION, **orders}).encode("utf-8") if orders else b""
+
+
+def _no_reset(found: Control) -> str:
+    """Why nothing is taken back; "" where nothing speaks against it. Without its pause the term that has consented to that may be
+    killed, where `resume` lets it go on or stops it as it should be."""
+    pause = found.paused
+    if pause is None or not pause.token:
+        return ""
+    dead = f"zkelect resume --force, if {pause.node} is dead"
+    return f"it is {pause.told()}, and {pause.node} runs by that; zkelect resume ends it, or {dead}"
 
 
 def _ids(found: Control) -> Set[str]:

@@ -118,16 +118,17 @@ class OrderCalls(ClaimCalls):
         """A moment of ZooKeeper's clock, milliseconds, in seconds of CLOCK_BOOTTIME."""
         return now() + (moment - self.server_time()) / 1000
 
-    def reset_control(self, left: Callable[[Control], bytes] = lambda found: b"") -> Control:
+    def reset_control(self, left: Callable[[Control], Optional[bytes]] = lambda found: b"") -> Control:
         """Overwrite the control, whatever it holds, by compare-and-set. Returns what it was before.
 
-        left: what is to be left of it, by default nothing. Called before each try to write; what it raises ends them.
+        left: what is to be left of it, by default nothing; None to leave all of it. Called before each try to write.
         Raises ZooKeeperFailed where others change it at each try.
         """
         limit = self._zk.limit()
         for _ in range(ROUNDS):
             found, _ = self._read_orders(limit)
-            if self._write_control(found.stamp, left(found), limit):
+            data = left(found)
+            if data is None or self._write_control(found.stamp, data, limit):
                 return found
         raise ZooKeeperFailed(f"{self.control_znode} changed at every try to write it; ask again")
 

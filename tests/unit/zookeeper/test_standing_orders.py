@@ -297,6 +297,42 @@ def test_a_reset_takes_back_what_an_earlier_term_has_begun(three, kind, told):
     assert give(three, "reset").text == f"took back {told}; nothing is ordered any more" and three.control() == {}
 
 
+LIFE = control.Life("", "b", "b-4-10-100")
+
+
+@pytest.mark.parametrize("more", [{}, {"force": True}])
+def test_a_pause_by_which_nobody_runs_is_reset(more):
+    cluster = Cluster("a", "b", leads=not more)
+    assert give(cluster, "pause", **more).ok
+    assert give(cluster, "reset").text == "took back a pause; nothing is ordered any more" and cluster.control() == {}
+
+
+def test_a_pause_by_which_a_node_runs_is_not_reset(three):
+    three.nodes["a"].consent(give(three, "pause", reason="zk").id, "a", LIFE)
+    give(three, "maintenance on", "c")
+    before = three.control()
+    answer = give(three, "reset")
+    assert answer.exit == 1 and three.control() == before and three.tool().barriers()
+    assert answer.text == (
+        "it is paused by root@vm: zk, and a runs by that; zkelect resume ends it, or zkelect resume --force, if a is dead"
+    )
+
+
+def test_a_pause_that_is_consented_to_while_a_reset_is_given_is_not_reset(three):
+    order = give(three, "pause").id
+    tool, client = three.tool(), three.client
+    consents = [lambda: three.nodes["a"].consent(order, "a", LIFE)]
+    client.meddle = lambda path: consents.pop()() if path == CONTROL and consents else None
+    answer = following.attempt(tool, Given("reset"))
+    assert answer.exit == 1 and "zkelect resume" in answer.text and three.control()["paused"] and not consents
+
+
+def test_where_the_control_is_garbage_a_pause_keeps_nobody_from_a_reset(three):
+    three.nodes["a"].consent(give(three, "pause").id, "a", LIFE)
+    three.ensemble.set(CONTROL, b"garbage")
+    assert give(three, "reset").text.startswith("took back garbage") and three.ensemble.znodes[CONTROL].data == b""
+
+
 # Nodes that are gone, or that nobody knows
 
 
