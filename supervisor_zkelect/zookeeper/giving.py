@@ -17,7 +17,7 @@ from supervisor_zkelect.core.order_log import Noted
 from supervisor_zkelect.core.outcomes import Outcome
 from supervisor_zkelect.zookeeper import precheck
 from supervisor_zkelect.zookeeper.desk import DeskCalls
-from supervisor_zkelect.zookeeper.errors import ElectionError, NotConnected, TimedOut
+from supervisor_zkelect.zookeeper.errors import AccessDenied, ElectionError, NotConnected, TimedOut
 from supervisor_zkelect.zookeeper.given import CANCELLED, USAGE, Given, OrderAnswer, Unanswered, stands
 from supervisor_zkelect.zookeeper.permit import Permit
 from supervisor_zkelect.zookeeper.refusals import refusal, unknown
@@ -41,9 +41,9 @@ def give(elector: DeskCalls, given: Given, permit: Optional[Permit] = None) -> O
     """Write the order, where nothing speaks against it, and as long as the permit lets it, if there is one. Raises
     ElectionError, and control.Unusable."""
     permit = permit or Permit()
-    elector.prepare()
     if given.kind in _READ:
-        return _READ[given.kind](elector)
+        return _READ[given.kind](elector, given)
+    elector.prepare()
     if given.kind in _AT_ONCE:
         return _AT_ONCE[given.kind](elector, given, permit)
     shown, order = elector.server_time(), given.id or os.urandom(16).hex()
@@ -242,13 +242,27 @@ def _looked_up(
     return OrderAnswer(False, 1, f"the order was not written: {lost}")
 
 
-def _show(elector: DeskCalls) -> OrderAnswer:
-    found, shown = elector.read_control(), elector.server_time()
+def _show(elector: DeskCalls, given: Given) -> OrderAnswer:
+    found = elector.read_control()
+    shown, warning = _clock(elector, given) if found.stamp != control.Stamp() else (0, "")
     lines = control_words.told(found, shown)
-    return OrderAnswer(True, 0, "; ".join(lines) or "nothing is ordered", more=control_words.in_fields(found, shown))
+    return OrderAnswer(
+        True, 0, "; ".join(lines) or "nothing is ordered", warning=warning, more=control_words.in_fields(found, shown)
+    )
 
 
-def _log(elector: DeskCalls) -> OrderAnswer:
+def _clock(elector: DeskCalls, given: Given) -> Tuple[int, str]:
+    """What ZooKeeper's clock shows, which takes the right to make a znode: for who may only read, that of his own host, and a
+    warning."""
+    try:
+        return elector.server_time(), ""
+    except AccessDenied:
+        if given.clock is None:
+            raise
+        return given.clock, "ZooKeeper's clock cannot be read without the right to write, so times go by the clock of this host"
+
+
+def _log(elector: DeskCalls, given: Given) -> OrderAnswer:
     entries = [entry.document() for entry in elector.order_log()]
     return OrderAnswer(True, 0, f"{len(entries) or 'no'} order{'s' * (len(entries) != 1)} known", more={"log": entries})
 

@@ -195,6 +195,44 @@ def test_a_session_that_is_over_says_nothing_of_who_stands_there_now(three):
     assert three.nodes["a"].begin(control.RESIGNATION, "t", "a") == three.nodes["b"].proposal
 
 
+# Who may only read
+
+
+@pytest.fixture
+def reader(three):
+    """What they see who may write nothing there. Nobody has read the clock yet."""
+
+    def see(kind, **more):
+        ensemble = three.ensemble
+        ensemble.denied = {(doing, path) for doing in ("create", "write", "delete") for path in ensemble.znodes}
+        seen = following.attempt(three.tool(), Given(kind, clock=NOON + 60_000, **more))
+        ensemble.denied = set()
+        return seen
+
+    return see
+
+
+def test_orders_are_shown_to_who_may_only_read(three, reader):
+    give(three, "maintenance on", "c", seconds=600.0, reason="disk")
+    shown = reader("show")
+    assert shown.ok and shown.text.startswith("c: in maintenance by root@vm: disk, for another 9 m ")
+    assert "by the clock of this host" in shown.warning and shown.more["maintenance"][0]["node"] == "c"
+    assert len(reader("log").more["log"]) == 1 and not give(three, "show").warning
+
+
+def test_a_time_that_nobody_tells_is_not_guessed(three):
+    give(three, "maintenance on", "c")
+    three.ensemble.denied = {("create", STATE), ("create", CONTROL)}
+    assert "look at ZooKeeper's clock" in give(three, "show").text
+
+
+@pytest.mark.parametrize("kind, told", [("show", "nothing is ordered"), ("log", "no orders known")])
+def test_whoever_looks_makes_nothing(kind, told):
+    cluster = Cluster()
+    before = set(cluster.ensemble.znodes)
+    assert give(cluster, kind).text == told and set(cluster.ensemble.znodes) == before
+
+
 @pytest.mark.parametrize("orders, told", [
     ([], "took back nothing"), ([("maintenance on", "c")], "took back maintenance of c"),
     ([("maintenance on", "c"), ("switchover", "b")], "took back maintenance of c, a switchover to b"),
