@@ -244,6 +244,8 @@ def _looked_up(
 
 def _show(elector: DeskCalls, given: Given) -> OrderAnswer:
     found = elector.read_control()
+    if found.trouble:
+        return OrderAnswer(False, 1, found.trouble)
     shown, warning = _clock(elector, given) if found.stamp != control.Stamp() else (0, "")
     lines = control_words.told(found, shown)
     return OrderAnswer(

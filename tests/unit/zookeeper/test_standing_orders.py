@@ -226,6 +226,15 @@ def test_a_time_that_nobody_tells_is_not_guessed(three):
     assert "look at ZooKeeper's clock" in give(three, "show").text
 
 
+@pytest.mark.parametrize("data", GARBAGE)
+def test_orders_that_cannot_be_read_are_not_shown_as_none(three, data):
+    three.tool().prepare()
+    three.ensemble.set(CONTROL, data)
+    document = give(three, "show").document()
+    assert (document["ok"], document["exit"]) == (False, 1) and "zkelect orders --reset" in document["text"]
+    assert "maintenance" not in document
+
+
 @pytest.mark.parametrize("kind, told", [("show", "nothing is ordered"), ("log", "no orders known")])
 def test_whoever_looks_makes_nothing(kind, told):
     cluster = Cluster()
