@@ -132,13 +132,22 @@ class RemoteElections:
             raise Trouble(UNKNOWN, f"unknown: {error}") from None
 
     def elector(self, name: str) -> Any:
-        """An elector that stands in no queue. What it makes is for whom the election's own znode is for."""
+        """An elector that stands in no queue. What it makes is for whom the election's own znode is for. Raises Trouble where it
+        is not known that a node would see that."""
         from supervisor_zkelect.elector import Elector
 
         place = f"{self._root}/{name}"
+        self._see_that_nodes_look_there(f"{place}/ack-state")
         return Elector(
             self._client, f"{place}/election", "n", f"{place}/ack", acl=self._acl(f"{place}/election"), timeout=self._seconds
         )
+
+    def _see_that_nodes_look_there(self, state: str) -> None:
+        """The nodes may keep their state elsewhere, or none: an order here would be obeyed by nobody, and told as given. Raises
+        Trouble."""
+        asked = [self._client.exists_async(f"{state}/{name}") for name in ("control", "nodes")]
+        if all([self._answered(answer) is None for answer in asked]):
+            raise Trouble(ERROR, f"no node keeps its state at {state}; give the order on a node")
 
     def _acl(self, path: str) -> Any:
         from kazoo import exceptions

@@ -329,8 +329,33 @@ def test_what_is_no_order_is_told(world, run, words, told):
     assert status == USAGE and told in err and err.count("\n") == 1
 
 
+def another(world, name, below=("ack-state/control",)):
+    """Another election, in which nobody stands."""
+    for path in ("election", *below):
+        world.cluster.ensemble.create(f"/zkelect/{name}/{path}", makepath=True)
+
+
+@pytest.mark.parametrize("words", [
+    ("pause", "billing", "--force"), ("maintenance", "on", "billing", "--node", "x"), ("switchover", "billing"), ("orders", "billing"),
+    ("orders", "billing", "--reset"), ("forget", "x", "billing"),
+])
+def test_where_no_node_keeps_its_state_nothing_is_ordered_and_nothing_made(world, run, words):
+    """Its nodes keep that elsewhere, or are Go's electors."""
+    another(world, "billing", below=())
+    before = set(world.cluster.ensemble.znodes)
+    status, out, err = run(*words)
+    told = "no node keeps its state at /zkelect/billing/ack-state; give the order on a node"
+    assert (status, out, err) == (ERROR, "", f"zkelect: {told}\n") and set(world.cluster.ensemble.znodes) == before
+
+
+@pytest.mark.parametrize("left", ["control", "nodes"])
+def test_of_the_state_of_nodes_some_may_be_missing(world, run, left):
+    another(world, "billing", below=(f"ack-state/{left}",))
+    assert run("pause", "billing", "--force")[0] == DONE
+
+
 def test_of_several_elections_the_one_is_named_that_is_moved(world, run):
-    world.cluster.ensemble.create("/zkelect/stock/election", makepath=True)
+    another(world, "stock")
     status, _, err = run("switchover")
     assert status == USAGE and "switchover needs an election: name one, or take --all; there are: orders, stock" in err
     status, out, _ = run("orders", "--json")
@@ -342,7 +367,7 @@ def test_of_several_elections_the_one_is_named_that_is_moved(world, run):
 @pytest.mark.parametrize("shut", [False, True])
 def test_all_elections_are_moved_by_a_word_and_one_that_is_refused_keeps_the_others_from_nothing(world, run, monkeypatch, shut):
     """Nobody leads the first of them; or its ACL may not even be read."""
-    world.cluster.ensemble.create("/zkelect/billing/election", makepath=True)
+    another(world, "billing")
     read = world.client.get_acls_async
 
     def refused(path):
@@ -359,7 +384,7 @@ def test_all_elections_are_moved_by_a_word_and_one_that_is_refused_keeps_the_oth
 
 def unreadable(world, monkeypatch, trouble):
     """An election whose ACL may not be read, where something is missing, that does not answer, or may not be listed."""
-    world.cluster.ensemble.create("/zkelect/billing/election", makepath=True)
+    another(world, "billing")
     read, hidden, listed = world.client.get_acls_async, [make_acl("digest", "nodes:x", all=True)], world.client.get_children_async
 
     def refused(*given):
@@ -407,7 +432,7 @@ def test_ctrl_c_hides_nothing_that_was_done_in_the_elections_before(world, run, 
         raise KeyboardInterrupt
 
     for name in ("billing", "stock"):
-        world.cluster.ensemble.create(f"/zkelect/{name}/election", makepath=True)
+        another(world, name)
     read = world.client.get_acls_async
 
     def read_and_interrupted(path):
