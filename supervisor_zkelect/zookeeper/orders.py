@@ -180,8 +180,13 @@ class OrderCalls(ClaimCalls):
                 operations.append(("set_data", (self.control_znode, written, found.stamp.version), {}))
             elif found.stamp != control.Stamp():
                 operations.append(("check", (self.control_znode, found.stamp.version), {}))
-            if self._marked(operations, aside is not None, found, limit):
-                return target.name
+            try:
+                if self._marked(operations, aside is not None, found, limit):
+                    return target.name
+            except AccessDenied as error:
+                if standing is None:
+                    raise
+                raise NotBegun(_unmarked(error)) from None
         raise ZooKeeperFailed("queue or control changed at every look; ask again")
 
     def _successor(self, members: Sequence[Member], found: Control, switchover: Optional[Switchover], limit: float) -> Member:
@@ -228,8 +233,11 @@ class OrderCalls(ClaimCalls):
             ]
             if self._noted is not None:
                 operations.append(("check", (self.holder_znode, self._noted.version), {}))
-            if self._check("begin the restart", limit, operations):
-                return
+            try:
+                if self._check("begin the restart", limit, operations):
+                    return
+            except AccessDenied as error:
+                raise NotBegun(_unmarked(error)) from None
             self._make_beside(limit)
             self._note_again(limit)
         raise ZooKeeperFailed("ack, holder or control changed at every look; ask again")
@@ -268,6 +276,11 @@ class OrderCalls(ClaimCalls):
                 "write the control", limit, self._client.create_async, self.control_znode, data, acl=self._zk.acl, ok=THERE
             )
         return stat is not None
+
+
+def _unmarked(error: AccessDenied) -> str:
+    """Why an order is not carried out that this node may not mark begun: whoever gave it is told, as only he can correct that."""
+    return f"the order cannot be marked begun: {error}"
 
 
 def candidates(members: Sequence[Member]) -> List[succession.Candidate]:

@@ -6,7 +6,7 @@ import pytest
 
 from supervisor_zkelect.core import control, history, places
 from supervisor_zkelect.core.outcomes import Outcome
-from supervisor_zkelect.elector import ElectionError, NotBegun
+from supervisor_zkelect.elector import AccessDenied, ElectionError, NotBegun
 from supervisor_zkelect.zookeeper import following, orders, precheck, results
 from supervisor_zkelect.zookeeper.given import Given
 from supervisor_zkelect.zookeeper.orders import NotAsked
@@ -193,6 +193,23 @@ def test_a_session_that_is_over_says_nothing_of_who_stands_there_now(three):
     three.join("b", knows=False, data=json.dumps({"v": 1, "node": "b", "address": "b:1", "orders": 1}).encode())
     three.end("c")
     assert three.nodes["a"].begin(control.RESIGNATION, "t", "a") == three.nodes["b"].proposal
+
+
+@pytest.mark.parametrize("kind, denied", [("switchover", CONTROL), ("restart", CONTROL), ("restart", f"{ROOT}/ack")])
+def test_an_order_that_the_primary_may_not_mark_is_not_carried_out_and_that_is_its_outcome(three, kind, denied):
+    term = give(three, kind, id="1").term
+    three.ensemble.denied = {("write", denied)}
+    one = three.nodes["a"]
+    told = "the order cannot be marked begun: ZooKeeper does not let this node begin the .*correct the credentials or the ACL"
+    with pytest.raises(NotBegun, match=told) as caught:
+        one.begin_restart("1") if kind == "restart" else one.begin(control.SWITCHOVER, "1", "a")
+    assert not three.control()[kind].get("begun") and one.read_ack() == b"a:1"
+    try:
+        one.tell_outcome(Outcome("1", False, f"not done: {caught.value}"))
+    except AccessDenied:
+        assert denied == CONTROL
+    came = results.came_of(three.tool(), Given(kind), "1", term)
+    assert came.exit == 1 and "cannot be marked begun" in came.text
 
 
 # Who may only read
