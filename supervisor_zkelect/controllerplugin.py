@@ -176,11 +176,7 @@ class ZkelectControllerPlugin(ControllerPluginBase):
             self._say(f"error: {text}")
 
     def _say(self, *lines: str) -> None:
-        # A terminal that cannot show a character must not cost the answer.
-        encoding: Optional[str] = getattr(self.ctl.stdout, "encoding", None)
-        if encoding:
-            lines = tuple(line.encode(encoding, "backslashreplace").decode(encoding) for line in lines)
-        why = streams.write(self.ctl.stdout, lines)
+        why = streams.write(self.ctl.stdout, [streams.encodable(self.ctl.stdout, line) for line in lines])
         if why:
             self.ctl.exitstatus = self.ctl.exitstatus if self.ctl.exitstatus in (ERROR, USAGE) else ERROR
             streams.write(sys.stderr, [f"error: standard output: {why}"])

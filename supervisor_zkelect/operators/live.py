@@ -165,7 +165,7 @@ class _Lines(_View):
 def _written(stream: Any, text: str) -> str:
     """Write it; why nobody reads any more, or "" where somebody may."""
     try:
-        stream.write(text)
+        stream.write(streams.encodable(stream, text))
         stream.flush()
         return ""
     except (OSError, ValueError) as error:

@@ -35,6 +35,12 @@ def screen(stream: Any) -> Screen:
     return Screen(width, width is not None and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb")
 
 
+def encodable(stream: Any, text: str) -> str:
+    """The text as the stream can show it: a character that a terminal does not know must not cost the answer."""
+    encoding: Optional[str] = getattr(stream, "encoding", None)
+    return text.encode(encoding, "backslashreplace").decode(encoding) if encoding else text
+
+
 def write(stream: Any, lines: Iterable[str]) -> str:
     """Write the lines, and whatever was written before, and see all gone. Returns why it got nowhere; "" if it did, and also
     where nobody reads any more, as of a pipe into `head`: whoever ends reading has what he wanted."""

@@ -101,6 +101,16 @@ def test_whoever_reads_no_more_ends_it():
     assert run(stream, WATCH, ONE, ONE, ONE).exit == DONE
 
 
+@pytest.mark.parametrize("given", [WATCH, FOLLOW])
+def test_a_terminal_that_cannot_show_a_character_goes_on_being_told(given):
+    """As that of supervisorctl, whose stream refuses what it has no letter for."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="iso-8859-1")
+    found = [CommandOutcome(DONE, (f"{name} für …",), {}) for name in "ab"]
+    assert run(stream, given, *found).exit == DONE
+    told = stream.buffer.getvalue().decode("iso-8859-1")
+    assert "a für \\u2026\n" in told and "b für \\u2026\n" in told
+
+
 def history(*tokens):
     found = [long_term(token) for token in tokens]
     return terms.history({"orders": {"ok": True, "terms": found}}, given=FOLLOW, now=2e9)
