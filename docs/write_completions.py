@@ -8,7 +8,7 @@ Names of elections and nodes are asked for when a key is pressed: `zkelect __com
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterable, List
+from typing import Dict, Iterable, List, Set
 
 from docs import command_line
 from docs.command_line import Argument, Command, Option
@@ -32,10 +32,16 @@ def _kind(value: str) -> str:
     return _ASKED.get(value, "files" if value == "FILE" else "")
 
 
+def _own(one: Command) -> Set[str]:
+    """The words of a command's own options."""
+    return set(_names(one.options))
+
+
 def _takes(one: Command) -> List[Option]:
-    """All options of a command."""
+    """All options of a command, with what words of those of all commands its own leave to them."""
     common = [*(_shared() if one.shared else []), *([command_line.OUTPUT] if one.json else [])]
-    return [*one.options, *common, command_line.HELP]
+    left = [option._replace(words=tuple(word for word in option.words if word not in _own(one))) for option in common]
+    return [*one.options, *left, command_line.HELP]
 
 
 # bash
@@ -43,18 +49,45 @@ def _takes(one: Command) -> List[Option]:
 _BASH = """\
 {made}
 _zkelect() {{
-    local cur=${{COMP_WORDS[COMP_CWORD]}} command="" value="" place=0 election="" i word
-    local -a login=()
+    local line=${{COMP_LINE:0:COMP_POINT}} cur piece head="" i
+    local -a words=()
+    # Readline parts words at : and =, too. What follows another one without a blank is of the same word.
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        cur=${{line#"${{line%%[![:space:]]*}}"}}
+        piece=${{COMP_WORDS[i]}}
+        ((i < COMP_CWORD)) || piece=$cur
+        if ((i > 0)) && [[ -n $line && $line == "$cur" ]]; then
+            words[${{#words[@]}}-1]+=$piece
+        else
+            words+=("$piece")
+        fi
+        line=${{cur#"$piece"}}
+    done
+    local last=$((${{#words[@]}} - 1))
+    local typed=${{words[last]}}
+    cur=$typed
     COMPREPLY=()
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        word=${{COMP_WORDS[i]}}
+    _zkelect_replies
+    # It puts the reply in place of what it takes for the word, which is $2.
+    COMPREPLY=("${{COMPREPLY[@]/#/"$head"}}")
+    COMPREPLY=("${{COMPREPLY[@]#"${{typed%"$2"}}"}}")
+}}
+_zkelect_replies() {{
+    local command="" value="" place=0 election="" i word
+    local -a login=()
+    for ((i = 1; i < last; i++)); do
+        word=${{words[i]}}
         if [[ -n $value ]]; then
             # Whoever says where supervisord is wants the names from there.
-            case $value in -c | --configuration | -s | --serverurl | --supervisor-conf) login+=("$value" "$word") ;; esac
+            case $command/$value in
+                {apart}) ;;
+                */-c | */--configuration | */-s | */--serverurl | */--supervisor-conf) login+=("$value" "$word") ;;
+            esac
             value=""
         else
             case $word in
                 {valued}) value=$word ;;
+                --configuration=* | --serverurl=* | --supervisor-conf=*) login+=("$word") ;;
                 -*) ;;
                 *)
                     if [[ -z $command ]]; then
@@ -67,8 +100,12 @@ _zkelect() {{
             esac
         fi
     done
+    if [[ -z $value && $cur == --*=* ]]; then
+        value=${{cur%%=*}} head=${{cur%%=*}}= cur=${{cur#*=}}
+    fi
     if [[ -n $value ]]; then
-        case $value in
+        case $command/$value in
+            {apart}) ;;
 {values}
         esac
         return
@@ -108,8 +145,10 @@ def bash() -> str:
         if _kind(option.value):
             kinds.setdefault(_kind(option.value), []).extend(word for word in option.words)
     values = [
-        f"            {' | '.join(sorted(set(words)))}) {_asked(kind)} ;;" for kind, words in sorted(kinds.items())
+        f"            {' | '.join(f'*/{word}' for word in sorted(set(words)))}) {_asked(kind)} ;;"
+        for kind, words in sorted(kinds.items())
     ]
+    apart = [f"{one.name}/{word}" for one in found if one.shared for word in sorted(_own(one) & set(_names(_shared())))]
     program = [*_shared(), *command_line.program()]
     options = [f'            "") COMPREPLY=($(compgen -W "{" ".join(_names(program))}" -- "$cur")) ;;']
     arguments = ['        run/*) COMPREPLY=($(compgen -c -- "$cur")) ;;']
@@ -127,6 +166,7 @@ def bash() -> str:
     return _BASH.format(
         made=_MADE, valued=" | ".join(valued), values="\n".join(values), options="\n".join(options),
         commands=" ".join(one.name for one in found), arguments="\n".join(arguments), chosen=" | ".join(chosen) or '""',
+        apart=" | ".join(apart) or '""',
     )
 
 

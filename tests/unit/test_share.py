@@ -1,6 +1,9 @@
 """Man pages and completions, which pip installs below share/: made from the tables, well formed, and in a wheel."""
 
 import os
+import pty
+import re
+import select
 import shutil
 import subprocess
 import sys
@@ -114,22 +117,34 @@ echo "$*" >> "$0.asked"
 case "$*" in
     *elections) printf 'orders\\nother\\n' ;;
     *"nodes orders") printf 'a\\nb\\n' ;;
+    *"nodes hosts") printf 'db:1\\nweb:7\\n' ;;
     *nodes) printf 'a\\nb\\nc\\n' ;;
 esac
 """
 
 
 @pytest.fixture
-def completed(tmp_path):
-    """Completes a line in a real bash: the last word is what has been typed of it. asked: what the program was asked."""
+def stub(tmp_path):
     stub = tmp_path / "zkelect"
     stub.write_text(STUB)
     stub.chmod(0o755)
+    return stub
+
+
+@pytest.fixture
+def completed(stub):
+    """Completes a line in a real bash: the last word is what has been typed of it. asked: what the program was asked."""
 
     def complete(*words):
-        script = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _zkelect; printf "%s\\n" "${COMPREPLY[@]}"'
-        found = done("bash", "-c", script, "bash", BASH, *words, env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
-                     cwd=tmp_path)
+        line = " ".join(words)
+        # As readline parts it: what stands between blanks, and each run of these within, is a word.
+        parted = re.findall("[:=]+|[^ :=]+", line) + [""] * line.endswith(" ")
+        script = (
+            'source "$1"; COMP_LINE=$2 COMP_POINT=${#2} typed=$3; shift 3; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+            '_zkelect zkelect "$typed" "${COMP_WORDS[COMP_CWORD - 1]}"; printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        found = done("bash", "-c", script, "bash", BASH, line, parted[-1].strip(":="), *parted, cwd=stub.parent,
+                     env={**os.environ, "PATH": f"{stub.parent}:{os.environ['PATH']}"})
         assert not found.stderr, found.stderr
         return found.stdout.split()
 
@@ -145,6 +160,12 @@ def completed(tmp_path):
     ("zkelect switchover --ca", ["--cancel"]), ("zkelect --vers", ["--version"]), ("zkelect reload ", []),
     ("zkelect switchover --reason ", []), ("zkelect -c zkel", ["zkelect"]), ("zkelect -c conf switchover --reason x orders --fo", ["--force"]),
     ("zkelect role orders ", []), ("zkelect no-such-command ", []),
+    ("zkelect role -s unix:///x o", ["orders", "other"]), ("zkelect role -s unix:///x orders ", []), ("zkelect -s unix:", []),
+    ("zkelect switchover --servers zk1:2181,zk2:2181 --fo", ["--force"]), ("zkelect switchover --wait=30 orders --to ", ["a", "b"]),
+    ("zkelect switchover --at 2026-11-30T03:00Z ot", ["other"]), ("zkelect switchover --wait=", []),
+    ("zkelect switchover hosts --to d", ["db:1"]), ("zkelect switchover hosts --to db:", ["1"]), ("zkelect switchover hosts --to db:1", ["1"]),
+    ("zkelect switchover hosts --to=", ["db:1", "web:7"]), ("zkelect switchover hosts --to=db:", ["1"]), ("zkelect init --output=zk", ["zkelect"]),
+    ("zkelect monitor -c zkel", []), ("zkelect monitor --configuration zkel", ["zkelect"]), ("zkelect monitor -c 1 ot", ["other"]),
 ])
 def test_in_a_real_bash(completed, line, words):
     assert completed(*line.split(" ")) == words
@@ -154,9 +175,35 @@ def test_all_commands_are_offered_and_none_that_is_for_shells(completed):
     assert completed("zkelect", "") == list(cli.parser().commands)
 
 
-def test_names_are_asked_for_where_the_line_says_that_supervisord_is(completed):
-    completed("zkelect", "-c", "/etc/z.conf", "role", "-s", "unix:///x", "")
-    assert completed.asked() == ["__complete -c /etc/z.conf -s unix:///x elections"]
+@pytest.mark.parametrize("line, asked", [
+    ("-c /etc/z.conf role -s unix:///x ", "-c /etc/z.conf -s unix:///x "), ("role --serverurl=http://h:1 ", "--serverurl=http://h:1 "),
+    ("-c /etc/z.conf monitor -c 1 ", "-c /etc/z.conf "),
+])
+def test_names_are_asked_for_where_the_line_says_that_supervisord_is(completed, line, asked):
+    completed("zkelect", line)
+    assert completed.asked() == [f"__complete {asked}elections"]
+
+
+def test_what_a_person_types_is_completed_and_run(stub):
+    """In a bash with a terminal, which parts the words itself."""
+    screen, end = pty.openpty()
+    words = {**os.environ, "PATH": f"{stub.parent}:{os.environ['PATH']}", "TERM": "dumb", "PS1": "ready> ",
+             "INPUTRC": os.devnull}
+    bash = subprocess.Popen(["bash", "--norc", "-i"], stdin=end, stdout=end, stderr=end, env=words, start_new_session=True)
+    os.close(end)
+    try:
+        for line in (b"", b". %s\n" % bytes(BASH), b"zkelect switchover -s unix:///x hosts --wait=30 --to db:\t\n"):
+            os.write(screen, line)
+            shown = b""
+            while not shown.endswith(b"ready> "):
+                assert select.select([screen], [], [], 30)[0], shown
+                shown += os.read(screen, 1000)
+    finally:
+        bash.kill()
+        bash.wait()
+        os.close(screen)
+    asked, ran = Path(f"{stub}.asked").read_text().splitlines()
+    assert asked == "__complete -s unix:///x nodes hosts" and ran == "switchover -s unix:///x hosts --wait=30 --to db:1"
 
 
 def test_words_that_name_no_election_ask_for_no_election_of_that_name(completed):
