@@ -179,7 +179,9 @@ SIMULATE = _object({"v": V, "exit": EXIT, "elections": _map({"anyOf": [
             "time": _is("number", EPOCH), "at": _is("number", "seconds after the first"), "says": _text("what happened"),
         }), "in order"),
     }, None, "with --term"),
-]}, "by name"), "unread": UNREAD}, ["v", "exit", "elections"])
+]}, "by name"), "unread": UNREAD,
+    "unplayed": _map(_text("why"), "the elections of which nothing can be shown, by name; absent for none"),
+}, ["v", "exit", "elections"])
 
 EVENTS = _by_election(_object({
     "events": _list(_object({

@@ -8,7 +8,7 @@ from supervisor_zkelect.core import figures, nodes, outlook, rehearsal
 from supervisor_zkelect.core.history import rows as rows_of
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.operators import table, times, unread, words
-from supervisor_zkelect.operators.outcome import DONE, ERROR, USAGE, VERSION, CommandOutcome, failure
+from supervisor_zkelect.operators.outcome import DONE, ERROR, USAGE, VERSION, CommandOutcome, failure, worst
 from supervisor_zkelect.operators.table import BAD, GOOD, WATCH, Screen
 from supervisor_zkelect.operators.view import View, as_dict, as_text, is_number
 
@@ -110,23 +110,36 @@ def simulate(answers: Mapping[str, Dict[str, Any]], screen: Screen, given: Mappi
         return refused
     lines: List[str] = []
     failed: Dict[str, CommandOutcome] = {}
+    statuses = [DONE]
     document: Dict[str, Any] = {"v": VERSION, "exit": DONE, "elections": {}}
+    node, token = str(given.get("node") or ""), int(str(term)) if term else None
     for name, answer in unread.readable(answers).items():
         seen = outlook.cluster(answer)
-        told = _replayed(seen.terms, int(str(term))) if term else _rehearsed(
-            name, seen, str(fault), str(given.get("node") or "")
-        )
+        told = _rehearsed(name, seen, str(fault), node) if token is None else _replayed(seen.terms, token)
         if told.error:
             failed[name] = told
+            # Where the node or the term is of another election, nothing was to be played.
+            statuses += [told.exit] if _has(seen, node, token) else []
             lines.append(f"{printable(name)}: {told.error}")
             continue
         lines += [f"{printable(name)}: {told.lines[0]}", *told.lines[1:]]
         document["elections"][name] = told.document
-    outcome = CommandOutcome(DONE, tuple(part for line in lines for part in table.wrapped(line, screen.width)), document)
+    document["exit"] = worst(statuses)
+    if failed:
+        document["unplayed"] = {name: one.error for name, one in failed.items()}
+    fitted = tuple(part for line in lines for part in table.wrapped(line, screen.width))
+    outcome = CommandOutcome(document["exit"], fitted, document)
     if failed and not document["elections"]:
         texts = [f"{name}: {one.error}" if len(answers) > 1 else one.error for name, one in failed.items()]
-        outcome = failure(next(iter(failed.values())).exit, "; ".join(texts))
+        outcome = failure(worst(one.exit for one in failed.values()), "; ".join(texts))
     return unread.beside(outcome, answers, screen)
+
+
+def _has(seen: outlook.ElectionView, node: str, token: Optional[int]) -> bool:
+    """Whether an election has the term that is asked for, or the node, if one is."""
+    if token is not None:
+        return any(one.get("token") == token for one in seen.terms)
+    return not node or seen.peer(node) is not None
 
 
 def _rehearsed(name: str, seen: outlook.ElectionView, fault: str, node: str) -> CommandOutcome:

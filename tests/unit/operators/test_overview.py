@@ -13,6 +13,7 @@ from supervisor_zkelect.operators.table import PLAIN, Screen, breadth
 from supervisor_zkelect.operators.verbs import VERBS, Reply
 from supervisor_zkelect.operators.view import View, judge
 from supervisor_zkelect.zookeeper.presence import Overview
+from tests.unit.operators.test_schemas import fits
 from tests.unit.operators.test_show_and_ask import NOW as NOW_THERE
 from tests.unit.operators.test_show_and_ask import STANDBY
 from tests.unit.operators.test_show_and_ask import answer as report
@@ -151,6 +152,22 @@ def test_what_no_election_can_rehearse_has_failed(given, status, told):
     another = answer(LEADS, Seen("z", ENTRY, True, 2), terms=[{**TERM, "token": 9}])
     outcome = foresee.simulate({"orders": PAIR, "stock": another}, PLAIN, given)
     assert outcome.exit == DONE and list(outcome.document["elections"]) == ["stock"] and told in outcome.lines[0]
+    assert list(outcome.document["unplayed"]) == ["orders"] and told in outcome.document["unplayed"]["orders"]
+
+
+@pytest.mark.parametrize("node", [{}, {"node": "b"}])
+def test_an_election_that_cannot_be_rehearsed_beside_others_is_told_and_counts(node):
+    """Of the node that is asked for it knows, and nobody stands in the queue."""
+    gone = answer(Seen("b", ENTRY, False, None), holder="")
+    outcome = foresee.simulate({"billing": gone, "orders": PAIR}, PLAIN, {"fault": "host", **node})
+    why = "nobody stands in the queue, so nothing can be rehearsed"
+    assert outcome.document["unplayed"] == {"billing": why} and list(outcome.document["elections"]) == ["orders"]
+    assert outcome.exit == outcome.document["exit"] == ERROR and outcome.lines[0] == f"billing: {why}"
+    fits("simulate", outcome.document)
+    silent = {"ok": False, "exit": 4, "text": "no answer"}
+    outcome = foresee.simulate({"billing": gone, "orders": PAIR, "stock": silent}, PLAIN, {"fault": "host", **node})
+    assert outcome.exit == ERROR and outcome.document["unread"] == {"stock": "no answer"}
+    assert "unplayed" not in foresee.simulate({"orders": PAIR}, PLAIN, {"fault": "host"}).document
 
 
 def test_where_nobody_stands_nothing_is_rehearsed():
