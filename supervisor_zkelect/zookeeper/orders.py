@@ -80,14 +80,25 @@ class OrderCalls(ClaimCalls):
 
     def tell_outcome(self, outcome: Outcome) -> None:
         """Write what became of an order, and take it out of the control where it stands there; the latter also where the former
-        is denied, as an order that stands for ever would keep others from being given. Raises AccessDenied then."""
+        is denied, as an order that stands for ever would keep others from being given. Raises AccessDenied where either is
+        denied, but where the outcome was known already: who may not take the order out tells it again and again."""
         path, outcome = places.outcomes_of(self.election_state), outcome._replace(at=self._servers.now() or 0)
         denied: Optional[AccessDenied] = None
+        known = False
+
+        def told(data: bytes) -> bytes:
+            nonlocal known
+            known = any(one.id == outcome.id for one in outcome_log.read(data))
+            return outcome_log.amended(data, outcome)
+
         try:
-            self._amend("the outcomes", path, lambda data: outcome_log.amended(data, outcome), self._zk.limit())
+            self._amend("the outcomes", path, told, self._zk.limit())
         except AccessDenied as error:
             denied = error
-        self.amend_control(lambda found: control.ended(found, outcome.id))
+        try:
+            self.amend_control(lambda found: control.ended(found, outcome.id))
+        except AccessDenied as error:
+            denied = denied or (None if known else error)
         if denied is not None:
             raise denied
 

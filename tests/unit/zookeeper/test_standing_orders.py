@@ -11,7 +11,7 @@ from supervisor_zkelect.zookeeper import following, orders, precheck, results
 from supervisor_zkelect.zookeeper.given import Given
 from supervisor_zkelect.zookeeper.orders import NotAsked
 from supervisor_zkelect.zookeeper.permit import Permit
-from tests.unit.zookeeper.cluster import CONTROL, ROOT, STATE, Cluster
+from tests.unit.zookeeper.cluster import CONTROL, OUTCOMES, ROOT, STATE, Cluster
 from tests.unit.zookeeper.memory import NOON
 
 GARBAGE = (b"garbage", b'{"v": 99}')
@@ -210,6 +210,21 @@ def test_an_order_that_the_primary_may_not_mark_is_not_carried_out_and_that_is_i
         assert denied == CONTROL
     came = results.came_of(three.tool(), Given(kind), "1", term)
     assert came.exit == 1 and "cannot be marked begun" in came.text
+
+
+def test_that_an_order_cannot_be_taken_out_is_an_error_until_its_outcome_is_known(three):
+    """The primary tells it each second as long as the order stands."""
+    give(three, "switchover", id="1")
+    one, outcome = three.nodes["a"], Outcome("1", False, "not switched over")
+    three.ensemble.denied = {("write", CONTROL), ("write", OUTCOMES)}
+    for _ in range(2):
+        with pytest.raises(AccessDenied):
+            one.tell_outcome(outcome)
+    three.ensemble.denied = {("write", CONTROL)}
+    with pytest.raises(AccessDenied):
+        one.tell_outcome(outcome)
+    one.tell_outcome(outcome)
+    assert "switchover" in three.control() and [told.text for told in one.outcomes()] == ["not switched over"]
 
 
 # Who may only read
