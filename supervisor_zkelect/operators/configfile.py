@@ -75,6 +75,8 @@ servers = {servers}
 node_name = {node}
 ; Seconds until another node leads when this one is silent.
 session_timeout = 10
+; In seconds, the servers' tickTime or more; less is unsafe.
+tick_time = 2
 
 [election:{name}]
 group = {group}
