@@ -175,8 +175,9 @@ class MainOptions:
     backoff_max: float = _time("Limit of that wait, which doubles each time while the service stays sick.", 0.05, default="60")
     reattach_grace: float = _time(
         "How long the service keeps running after supervisord reports the listener STOPPED or FATAL. Without another listener "
-        "in that time, the group is stopped and the election released. During a restart it keeps running for as long as that "
-        "takes.",
+        "in that time, the group is stopped and the election released. While supervisord reports it STARTING or RUNNING, the "
+        "service keeps running without a limit, and in any other state for 60 seconds; with `sasl_mechanism` only until the "
+        "lease ends.",
         0, default="2",
     )
     tags: Tuple[str, ...] = _option(
