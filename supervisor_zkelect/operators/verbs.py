@@ -197,7 +197,7 @@ _WATCH = Flag("--watch", "watch", "go on, and show it again as it changes; Ctrl-
 _AT = Flag("--at", "at", "at that time, by ISO 8601; without a zone by this host's clocks", "TIME", moment=True)
 _YES = Flag("--yes", "yes", "do not ask at a terminal whether that is meant")
 _GIVEN = {
-    ERROR: "refused, or another node leads: the answer says why", UNDER_WAY: "not done yet; the order stands",
+    ERROR: "refused, or it has failed: the answer says why", UNDER_WAY: "not done yet; the order stands",
     UNKNOWN: "the outcome is unknown", INTERRUPTED: "interrupted: taken back, or it stands, as the answer says",
 }
 _AT_ONCE = {INTERRUPTED: "interrupted: not written, or done, as the answer says"}
