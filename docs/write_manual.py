@@ -83,7 +83,9 @@ def _options(found: Iterable[Option]) -> List[str]:
 
 
 def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
+    # What is to be typed so, as host:port, stays as it is.
+    begun = words if re.match(r"\w+:\S", words) else words[:1].upper() + words[1:]
+    return begun + ("" if words.endswith(".") else ".")
 
 
 def _written(one: Argument) -> str:

@@ -67,6 +67,14 @@ def test_what_is_written_in_a_page_is_what_is_read(words, roff):
     assert write_manual.text(words) == roff
 
 
+@pytest.mark.parametrize("words, sentence", [
+    ("host:port; default: nowhere", "host:port; default: nowhere."), ("unix:///path, or none.", "unix:///path, or none."),
+    ("names: one", "Names: one."), ("the file", "The file."),
+])
+def test_what_is_to_be_typed_keeps_its_case(words, sentence):
+    assert write_manual._sentence(words) == sentence
+
+
 def test_a_line_that_begins_like_a_request_by_being_cut_is_none():
     page = write_manual._page(["x " * 38 + ".so /etc/passwd " * 9])
     assert not [line for line in page.splitlines() if line.startswith(".")]
