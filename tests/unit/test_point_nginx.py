@@ -12,15 +12,15 @@ SCRIPT = Path(__file__).parents[2] / "contrib" / "nginx" / "point-nginx"
 @pytest.fixture
 def point(tmp_path):
     """Run it with an address. right: whether nginx takes its configuration. Gives status, what it wrote to standard error, and the
-    file that it has written."""
+    file that it has written, in a folder that is not there at first."""
     nginx = tmp_path / "nginx"
     nginx.write_text('#!/bin/sh\necho "$@" >>"$0.told"\ncase $1 in -t) exit "$REFUSED" ;; esac\n')
     nginx.chmod(0o755)
-    file = tmp_path / "orders.servers"
+    file = tmp_path / "zkelect" / "orders.servers"
 
     def point(address, right=True):
         env = {
-            **os.environ, "POINT_NGINX_FOLDER": str(tmp_path), "POINT_NGINX": str(nginx), "ZKELECT_ELECTION": "orders",
+            **os.environ, "POINT_NGINX_FOLDER": str(file.parent), "POINT_NGINX": str(nginx), "ZKELECT_ELECTION": "orders",
             "ZKELECT_PRIMARY": address, "REFUSED": str(int(not right)),
         }
         done = subprocess.run(["sh", str(SCRIPT)], env=env, capture_output=True, text=True, timeout=20)
@@ -48,7 +48,9 @@ def test_what_nginx_refuses_is_taken_back(point):
 
 
 def test_what_was_left_of_a_former_run_does_not_come_back(point, tmp_path):
-    (tmp_path / "orders.servers.former").write_text("server old:1;\n")
+    folder = tmp_path / "zkelect"
+    folder.mkdir()
+    (folder / "orders.servers.former").write_text("server old:1;\n")
     assert point("a:1", right=False)[2] is None
 
 
