@@ -302,9 +302,9 @@ class ElectionOptions:
         0.1, default="60",
     )
     priority: int = _option(
-        "Who leads rather than others, from 0 to 1000: when a primary ends, the node with the highest priority of those in the "
-        "queue leads; but a node lets others pass once at most between two terms. 0: this node never leads. Nothing happens to a "
-        "primary when a better node comes; see `failback`.",
+        "This node's rank, from 0 to 1000. When a primary ends, the node of the highest rank in the queue leads next; between "
+        "two terms a node steps behind a better one once at most. With 0 this node never leads. A running primary stays when a "
+        "better node comes; see `failback`.",
         "number", values.count(0, ranks.MOST), default=str(ranks.DEFAULT),
     )
     failback: Optional[float] = _time(
