@@ -9,6 +9,7 @@ import importlib.util
 import math
 import re
 import ssl
+import sys
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from supervisor_zkelect.checks.parse import parse
@@ -187,8 +188,8 @@ def _check_sasl(main: Section) -> None:
             if main.values.get(name, "") is None:
                 main.wrong("sasl_mechanism", f"needs {name}, which is not set; set it")
     if mechanism is not None and importlib.util.find_spec("puresasl") is None:
-        what = "needs the Python package pure-sasl, which is not installed; run pip install pure-sasl"
-        main.wrong("sasl_mechanism", what)
+        what = "needs the Python package pure-sasl, which is not installed"
+        main.wrong("sasl_mechanism", f"{what}; run {sys.prefix}/bin/pip install pure-sasl")
 
 
 def _check_login(main: Section) -> None:

@@ -24,8 +24,6 @@ from supervisor_zkelect.operators.outcome import DONE, ERROR, USAGE, Trouble
 FOLLOW = 2.0
 """Seconds between two looks at the file."""
 
-_LACKING = "zkelect http needs packages that are not installed: pip install '.[http]' in the clone of supervisor-zkelect ({})"
-
 log = logging.getLogger(__name__)
 
 
@@ -45,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         import tornado
     except ImportError as error:
-        raise Trouble(ERROR, _LACKING.format(error)) from None
+        remedy = f"{sys.prefix}/bin/pip install '.[http]' in the clone of supervisor-zkelect"
+        raise Trouble(ERROR, f"zkelect http needs packages that are not installed: {remedy} ({error})") from None
     assert tornado.version
     return _serve(settings)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
 from urllib.parse import parse_qs, unquote
 
@@ -225,7 +226,7 @@ class Site:
             try:
                 return Answer(200, text(), answers.METRICS)
             except ImportError as error:
-                remedy = "pip install '.[http]' in the clone of supervisor-zkelect"
+                remedy = f"{sys.prefix}/bin/pip install '.[http]' in the clone of supervisor-zkelect"
                 return answers.refusal(501, f"metrics need a package: {remedy} ({error})")
 
         return Answer(200, made=made)

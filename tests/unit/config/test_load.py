@@ -4,6 +4,7 @@ import functools
 import os
 import platform
 import re
+import sys
 
 import pytest
 
@@ -135,6 +136,12 @@ def test_bad_input_is_one_line_with_a_remedy(load, tmp_path, what):
     assert problems[0].startswith(f"{tmp_path}/zkelect.conf: ") and remedy in problems[0] and "\n" not in problems[0]
     # Only a file without its sections has more to be told of.
     assert len(caught.value.problems) == 1 or what in ("no header", "no section", "empty servers")
+
+
+def test_a_package_that_is_missing_is_installed_by_the_pip_of_this_python(load, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=re.escape(f"run {sys.prefix}/bin/pip install pure-sasl")):
+        load(text(main="sasl_mechanism = GSSAPI"))
 
 
 @pytest.mark.parametrize("more, fits", [(0, True), (1, False)])

@@ -1,5 +1,6 @@
 """How monitors get what they are told."""
 
+import sys
 import threading
 from types import SimpleNamespace
 
@@ -73,7 +74,7 @@ def test_the_password_covers_it(tmp_path):
 def test_what_is_to_be_installed_is_said():
     with Served(Bare()) as served:
         status, _, body = served.ask("/metrics")
-        assert status == 501 and "pip install '.[http]' in the clone" in body["error"]
+        assert status == 501 and f"{sys.prefix}/bin/pip install '.[http]' in the clone" in body["error"]
 
 
 def test_while_they_are_made_load_balancers_are_answered():
