@@ -29,6 +29,8 @@ class Here:
         self.photographer, self.reporter = photographer, reporter
         #: the metrics that were made last, and until when they are told
         self._rendered: Tuple[float, bytes] = (-math.inf, b"")
+        #: the election that was meant where none is named, by the file before this one; "" for none
+        self._meant_before = ""
 
     @property
     def name(self) -> str:
@@ -53,14 +55,20 @@ class Here:
 
     @property
     def only(self) -> str:
-        """See `site.NodeAnswers`."""
-        seen = self.look()
-        names, leads = self.in_file(), granted(seen)
-        if len(names) == 1:
-            return names[0] if names[0] in leads or len(leads) != 1 else next(iter(leads))
-        entries = seen.record.entries if seen.record is not None else []
-        known = {one.election for one in entries if one.election}
-        return known.pop() if len(known) == 1 else ""
+        """See `site.NodeAnswers`. The record does not tell whether there is another one: it has none in which this node never
+        led. So the name of before counts only where the file had one election before as well."""
+        names, before = self.in_file(), self._meant_before
+        if len(names) > 1:
+            return ""
+        name = names[0] if names else ""
+        if before in ("", name):
+            return name
+        leads = granted(self.look())
+        return before if before in leads and name not in leads else name
+
+    def file_changes(self) -> None:
+        """To be called before other settings count: what was meant by the former file goes on until the listener takes that."""
+        self._meant_before = self.only
 
     def verdict(self, election: str) -> Verdict:
         """Whether this node is primary, by the record at this moment."""

@@ -265,6 +265,7 @@ class Program:
             if trouble:
                 log.error("the file is not used, and the former one still is: cannot listen: %s", trouble)
                 return
+        self._here.file_changes()
         self.settings = fresh
         if anew:
             log.info("restarting: listening options changed")

@@ -117,6 +117,18 @@ def test_what_is_told_turns_with_the_record(guard, program):
     told(program, 503, "this node does not lead")
 
 
+def test_a_renamed_election_leads_on_until_the_listener_takes_the_file(guard, program):
+    guard.grant(7, 60)
+    guard.say(protocol.AckOrder("primary", 7, True))
+    told(program, 200, "primary")
+    program.file.write_text(program.file.read_text().replace("[election:orders]", "[election:stock]"))
+    until(lambda: ask(program.port, "/primary/stock")[0] == 503, TIME, "the other name to be known")
+    assert ask(program.port, "/primary")[0] == ask(program.port, "/primary/orders")[0] == 200
+    program.file.write_text(program.file.read_text() + "[election:orders]\ngroup = other\naddress = 127.0.0.1:2\n")
+    until(lambda: ask(program.port, "/primary")[0] == 404, TIME, "the file to have two")
+    assert ask(program.port, "/primary/orders")[0] == 200
+
+
 def test_nobody_is_primary_behind_the_end_of_the_lease_whoever_stands_still(guard, program):
     guard.grant(7, 60)
     guard.say(protocol.AckOrder("primary", 7, True))
