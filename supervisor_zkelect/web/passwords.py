@@ -44,8 +44,8 @@ class Passwords:
         self._path = path
         self._key = os.urandom(16)
         self._seen: Tuple[int, ...] = ()
-        self._users: Dict[str, Tuple[int, bytes, bytes]] = {}
-        self._proven: Set[bytes] = set()
+        #: the users, and the headers that were proven by them; replaced together, as another thread may hold both
+        self._users: Tuple[Dict[str, Tuple[int, bytes, bytes]], Set[bytes]] = {}, set()
         self.trouble = ""
         #: how often the file has changed, and what is to be called then
         self.changes = 0
@@ -66,12 +66,11 @@ class Passwords:
             return
         if seen == self._seen and self.trouble:
             return
-        self._seen, self._proven = seen, set()
-        former = self.trouble
+        self._seen, former = seen, self.trouble
         try:
-            self._users, self.trouble = http_users.load(self._path), ""
+            self._users, self.trouble = (http_users.load(self._path), set()), ""
         except ValueError as error:
-            self._users, self.trouble = {}, f"{self._path} {error}"
+            self._users, self.trouble = ({}, set()), f"{self._path} {error}"
         if self.trouble and self.trouble != former:
             log.error("%s; until then nobody is let in", self.trouble)
         self.changes += 1
@@ -79,7 +78,7 @@ class Passwords:
 
     def known(self, header: Optional[str]) -> bool:
         """Whether this Authorization header was proven before."""
-        return header is not None and self._digest(header) in self._proven
+        return header is not None and self._digest(header) in self._users[1]
 
     def _digest(self, header: str) -> bytes:
         return hashlib.blake2b(header.encode("utf-8", "replace"), key=self._key, digest_size=16).digest()
@@ -88,7 +87,7 @@ class Passwords:
         """Whether this Authorization header has a user's password. Takes a tenth of a second, on any thread."""
         user, password = credentials(header)
         # The file may change meanwhile, and what was proven by the former one counts no more.
-        users, proven = self._users, self._proven
+        users, proven = self._users
         # An unknown user takes as long as a known one.
         rounds, salt, digest = users.get(user, (ROUNDS, bytes(16), b""))
         found = hashlib.pbkdf2_hmac("sha256", password.encode("utf-8", "replace"), salt, rounds)

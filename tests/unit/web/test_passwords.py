@@ -53,6 +53,14 @@ def test_what_was_proven_is_remembered_until_the_file_changes(file):
     assert not users.known(mine) and not users.prove(mine) and users.prove(header("ann", "new"))
 
 
+def test_what_is_proven_while_the_file_is_read_again_is_proven_by_the_former_one(file, monkeypatch):
+    users, mine, load = Passwords(str(file)), header("ann", "s3:cret"), http_users.load
+    monkeypatch.setattr(http_users, "load", lambda path: users.prove(mine) and load(path))
+    file.write_text(passwords.line("ann", "new") + "\n")
+    users.refresh()
+    assert users.prove(header("ann", "new")) and not users.known(mine)
+
+
 def test_what_is_remembered_is_limited(file, monkeypatch):
     monkeypatch.setattr(passwords, "_REMEMBERED", 1)
     users = Passwords(str(file))
