@@ -96,21 +96,20 @@ class Server(HTTPServer):
             self._send(request, _defect(error))
 
     async def _told(self, request: HTTPServerRequest, route: Route, question: Asked) -> None:
-        refused = await self._refusal(request, route)
-        if refused is not None:
-            self._send(request, refused)
-            return
-        awaited, users = self._prepare(route), self._passwords.changes
-        if awaited is not None:
-            await awaited
-        if route.stream:
-            await self._streams.make()
-        if self._passwords.changes != users:
-            # Who was let in by the former file may not be any more.
+        users = -1
+        while users != self._passwords.changes:
+            # The file may change while a password is derived or a picture taken, and streams are closed at once then: whoever was
+            # let in by the former one may not begin another.
+            users = self._passwords.changes
             refused = await self._refusal(request, route)
             if refused is not None:
                 self._send(request, refused)
                 return
+            awaited = self._prepare(route)
+            if awaited is not None:
+                await awaited
+            if route.stream:
+                await self._streams.make()
         if route.stream:
             self._stream(request)
             return

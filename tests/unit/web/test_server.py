@@ -364,3 +364,26 @@ def test_who_is_let_in_no_more_begins_no_stream(users):
         served.streams.make = make
         code = base64.b64encode(b"ann:secret").decode()
         assert served.ask("/events", headers={"Authorization": f"Basic {code}"})[0] == 401 and len(served.streams) == 0
+
+
+def test_who_was_let_in_while_the_passwords_changed_begins_no_stream(users):
+    """The derivation goes by the users of its beginning, and those streams that were open are closed by its end."""
+    with Served(password_file=users) as served, served.connect() as one:
+        prove, changed = served.passwords.prove, threading.Event()
+
+        def refresh():
+            served.passwords.refresh()
+            changed.set()
+
+        def proven(header):
+            found = prove(header)
+            if not changed.is_set():
+                Path(users).write_text(passwords.line("ann", "another one"))
+                served.loop.call_soon_threadsafe(refresh)
+                assert found and changed.wait(TIME)
+            return found
+
+        served.passwords.prove = proven
+        code = base64.b64encode(b"ann:secret").decode()
+        one.sendall(f"GET /events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {code}\r\n\r\n".encode())
+        assert next(lines(one)) == b"HTTP/1.1 401 Unauthorized\r\n" and len(served.streams) == 0
