@@ -96,6 +96,17 @@ def test_options_are_tried_before_they_are_taken(tmp_path):
         assert "No such file" in places.trouble(former, settings(http_at=former.http_at, http_tls_cert=str(tmp_path / "none")))
 
 
+@pytest.mark.parametrize("http", ["127.0.0.2:{own}", "127.2:{own}"])
+@pytest.mark.parametrize("held", ["127.0.0.1", "localhost", "no..name"])
+def test_the_port_of_ones_own_at_an_address_that_another_program_has_is_not_taken(held, http):
+    with socket.create_server(("127.0.0.1", 0)) as mine:
+        own = mine.getsockname()[1]
+        with socket.create_server(("127.0.0.2", own)):
+            former = settings(http_at=f"{held}:{own}")
+            assert "in use" in places.trouble(former, settings(http_at=http.format(own=own)))
+        assert places.trouble(former, settings(http_at=http.format(own=own))) == ""
+
+
 @pytest.mark.parametrize("http, agent", [
     ("127.0.0.1:{own}", "localhost:{own}"), ("localhost:{own}", "127.0.0.1:{own}"), ("127.0.0.1:{new}", "127.1:{new}"),
     ("0.0.0.0:{new}", "127.1:{new}"), ("127.0.0.1:{agent}", "127.0.0.1:{agent}"),
