@@ -13,7 +13,7 @@ from supervisor_zkelect.core import control_words, figures
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.elector import ElectionError, Elector
 from supervisor_zkelect.operators import overview as tables
-from supervisor_zkelect.zookeeper import connect
+from supervisor_zkelect.zookeeper import connect, kazoo_internals
 from supervisor_zkelect.zookeeper.errors import in_short, silent
 
 TERMS = 20
@@ -52,8 +52,9 @@ class ElectionReader:
         """All elections of the file. seconds: that ZooKeeper has to take a session. former: what was told before, of an election
         that ZooKeeper does not tell. Raises Away."""
         settings = self._settings()
-        if settings is not self._of:
-            # Servers or credentials may be others.
+        ended = self._client is not None and kazoo_internals.has_ended(self._client)
+        if settings is not self._of or ended:
+            # Servers or credentials may be others; and a client that has given up never comes back.
             self.close()
             self._of = settings
         if self._client is None:

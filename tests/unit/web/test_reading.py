@@ -1,5 +1,8 @@
 """The cluster as it is read from ZooKeeper, by a ZooKeeper in memory."""
 
+import threading
+from types import SimpleNamespace
+
 import pytest
 
 from supervisor_zkelect.config.load import from_text
@@ -23,7 +26,9 @@ def cluster(monkeypatch):
 
     def open_client(settings, seconds):
         made.opened += 1
-        return Client(made.ensemble)
+        client = Client(made.ensemble)
+        client._connection = SimpleNamespace(_connection_routine=threading.current_thread())
+        return client
 
     monkeypatch.setattr(reading.connect, "open_client", open_client)
     monkeypatch.setattr(reading.connect, "stop_client", lambda client: None)
@@ -65,6 +70,20 @@ def test_one_session_is_kept_and_another_begun_where_the_file_is_another(cluster
     source.close()
     read(source)
     assert cluster.opened == 3
+
+
+def test_a_client_that_has_given_up_is_replaced(cluster, monkeypatch):
+    """As where its credentials were refused: it would answer nothing any more, whatever is set right."""
+    gone, closed, source = threading.Thread(target=lambda: None), [], ElectionReader(lambda: SETTINGS)
+    monkeypatch.setattr(reading.connect, "stop_client", closed.append)
+    gone.start()
+    gone.join()
+    read(source)
+    first = source._client
+    first._connection._connection_routine = gone
+    assert read(source)["orders"]["address"] == "a:1" and cluster.opened == 2 and closed == [first]
+    read(source)
+    assert cluster.opened == 2
 
 
 def test_a_rehearsal_is_made_where_something_has_changed(cluster, monkeypatch):
