@@ -93,7 +93,7 @@ class Photographer:
             while self._rest(source):
                 self._take(source)
         finally:
-            source.close()
+            _close(source)
 
     def _rest(self, source: reading.ElectionReader) -> bool:
         """Wait for the next picture. False where none is wanted any more, and this thread ends."""
@@ -122,8 +122,16 @@ class Photographer:
         except Exception as error:
             lines.defect(error)
             fresh = before._replace(connected=False, trouble=f"a defect: {error!r}")
-            source.close()
+            _close(source)
         if fresh.connected != before.connected:
             fresh = fresh._replace(since=round(1000 * time.time()))
         self.latest = fresh
         self._taken()
+
+
+def _close(source: reading.ElectionReader) -> None:
+    """Close the session. Where that fails it expires, and pictures go on."""
+    try:
+        source.close()
+    except Exception as error:
+        lines.defect(error)

@@ -105,6 +105,20 @@ def test_a_defect_is_told_and_ends_the_session(world):
     assert not one.latest.connected and "a mistake" in one.latest.trouble and source.closed == 1
 
 
+def test_a_session_that_cannot_be_closed_ends_no_pictures(world):
+    one, source, *_ = world
+
+    def fail():
+        raise RuntimeError("the connection does not end")
+
+    source.close, source.answer = fail, RuntimeError("a mistake")
+    one._take(source)
+    assert "a mistake" in one.latest.trouble
+    source.answer = {}
+    one._take(source)
+    assert one.latest.connected
+
+
 def test_the_thread_takes_them_and_ends(monkeypatch):
     source, taken = Source(Clock()), threading.Event()
     monkeypatch.setattr(reading, "ElectionReader", lambda settings: source)
