@@ -147,8 +147,8 @@ def render(
     seen = as_dict(picture.get("elections"))
     view = report if report is not None else View(False, "supervisord does not answer", None, moment, {})
     leases = {one.election: one for one in entries if one.granted}
-    # The guard remembers elections that are over.
-    names = sorted({*seen, *view.names, *leases})
+    # The guard remembers elections that are over. One that the file has and the listener not yet is nobody's failure.
+    names = sorted({*view.names, *leases} if view.known else {*seen, *view.names, *leases})
     told: List[Told] = [*_node(view, picture), *_counted(view.report if view.known else {}, names)]
     for name in names:
         told += _election(name, view, as_dict(seen.get(name)), _age(picture, name), leases.get(name), moment)

@@ -231,6 +231,16 @@ def test_an_election_that_is_over_is_not_told():
     assert found["zkelect_election_primary"] == 1
 
 
+@pytest.mark.parametrize("known, names", [(True, {"orders", "led"}), (False, {"orders", "led", "added"})])
+def test_an_election_that_the_listener_has_not_taken_yet_is_not_told(known, names):
+    """Nobody leads in one that was added to the file, which is no failure. Without the listener's word the file's are told."""
+    document = picture()
+    document["elections"]["added"] = document["elections"]["led"] = {**document["elections"]["orders"], "here": {}}
+    text = metrics.render([entry(), entry()._replace(election="led")], report(known=known), document, NOW).decode()
+    assert {sample.labels["election"] for family in text_string_to_metric_families(text) for sample in family.samples
+            if "election" in sample.labels} == names
+
+
 @pytest.mark.parametrize("facts, seen, paused", [
     ({"paused": {"why": "paused", "stands": True, "held": True}}, None, 1), ({"paused": {"stands": False, "held": True}}, None, 1),
     # It is asked for, and nobody has consented.
