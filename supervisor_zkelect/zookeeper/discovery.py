@@ -30,7 +30,7 @@ _ANSWER_TIME = 5.0
 #: Seconds that closing a session may take before the connection is cut; twice of them and it is not waited for any more.
 _CLOSE_TIME = 1.0
 
-#: Seconds after which a client whose connection has ended for good is made anew.
+#: Seconds after which a client is made anew whose connection has ended for good.
 _REST = 5.0
 
 
@@ -90,6 +90,8 @@ def _hang_up(client: Any) -> None:
     cut.start()
     try:
         connect.stop_in_time(client, 2 * _CLOSE_TIME)
+    except Exception as error:
+        log.warning("a session could not be closed, and expires: %s", error)
     finally:
         cut.cancel()
 
@@ -98,7 +100,8 @@ class Follower:
     """Follows who is primary, from its making until `close`.
 
     make: makes a client that is not started. where: the election's znodes. pace: seconds between two looks where nothing changes.
-    heard: called on the follower's thread after each look, and each loss of the connection; it must not block.
+    heard: called on the follower's thread after each look, and each loss of the connection, and where it is closed; it must not
+    block.
 
     What it knows is read and written under `news`, which is notified with each of those.
     """
@@ -108,6 +111,7 @@ class Follower:
     ) -> None:
         self._make, self._where, self._pace, self._heard = make, where, pace, heard
         self._wake, self._ending = threading.Event(), False
+        #: the one that is to be closed, by the follower's thread or by who closes this
         self._client: Any = None
         #: how often there was a connection, and for which of them the server has caught up
         self._connections = self._synced = 0
@@ -142,22 +146,29 @@ class Follower:
             self.news.notify_all()
         self._ending = True
         self._wake.set()
+        self._heard()
         if threading.current_thread() is not self._thread:
+            # The thread may wait for an answer, which ends with the connection.
+            self._hang_up()
             self._thread.join()
+
+    def _hang_up(self) -> None:
+        with self.news:
+            client, self._client = self._client, None
+        if client is not None:
+            _hang_up(client)
 
     # On the follower's thread
 
     def _run(self) -> None:
         try:
             while not self._ending:
-                sight = self._open()
+                client = self._open()
                 try:
-                    while not self._ending and not kazoo_internals.has_ended(self._client):
-                        self._wake.clear()
-                        self._look(sight)
-                        self._wake.wait(self._pace)
+                    self._follow(client)
                 finally:
-                    _hang_up(self._client)
+                    self._hang_up()
+                self._wake.clear()
                 if not self._ending:
                     # It is refused, and somebody may set that right.
                     self._wake.wait(_REST)
@@ -171,14 +182,28 @@ class Follower:
                 self.news.notify_all()
             self._heard()
 
-    def _open(self) -> Sight:
-        self._client = self._make()
-        self._client.add_listener(self._state)
-        self._client.start_async()
-        return Sight(self._client, self._where, _ANSWER_TIME)
+    def _open(self) -> Any:
+        """A client that begins to connect."""
+        client = self._make()
+        client.add_listener(self._state)
+        client.start_async()
+        # Not before: who closes this would stop one that begins thereafter.
+        self._client = client
+        return client
 
-    def _look(self, sight: Sight) -> None:
-        if not self._client.connected:
+    def _follow(self, client: Any) -> None:
+        """Look again and again, until this is closed or the client has ended."""
+        sight = Sight(client, self._where, _ANSWER_TIME)
+        while True:
+            # Before it is asked whether this is closed, which wakes once.
+            self._wake.clear()
+            if self._ending or kazoo_internals.has_ended(client):
+                return
+            self._look(client, sight)
+            self._wake.wait(self._pace)
+
+    def _look(self, client: Any, sight: Sight) -> None:
+        if not client.connected:
             # What is asked now would be answered at some time.
             self._tell(None, 0.0, "there is no connection to ZooKeeper")
             return

@@ -4,6 +4,7 @@ is one in 20 minutes."""
 import asyncio
 import contextlib
 import socket
+import struct
 import subprocess
 import threading
 
@@ -325,6 +326,58 @@ def test_a_server_that_says_nothing_does_not_hold_the_end_up(away):
         primary.close()
         assert now() - begun < 5
     assert not {one.name for one in threading.enumerate()} & {"zkelect-discovery", "Thread-kazoo"}
+
+
+@contextlib.contextmanager
+def frozen():
+    """A server that takes a session, and answers nothing any more. Gives its address, and what is set once it was asked."""
+    asked = threading.Event()
+
+    def serve():
+        with contextlib.suppress(OSError):
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(struct.pack(">iiiqi16s", 36, 0, 10000, 1, 16, b"x" * 16))
+                while connection.recv(1000):
+                    asked.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield "{}:{}".format(*server.getsockname()), asked
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join(LONG)
+
+
+def test_a_server_that_freezes_does_not_hold_the_end_up():
+    """A question to it would be waited for, and the end of the session after that."""
+    with frozen() as (address, asked):
+        primary = Primary(address, "orders")
+        assert asked.wait(LONG)
+        begun = now()
+        primary.close()
+        assert now() - begun < 4
+    assert not {one.name for one in threading.enumerate()} & {"zkelect-discovery", "Thread-kazoo"}
+
+
+def test_who_waits_in_a_loop_is_woken_before_the_session_has_ended(world, monkeypatch):
+    go = threading.Event()
+    monkeypatch.setattr(Served, "stop", lambda self: go.wait(LONG))
+
+    async def main():
+        async with world.primary(face=AsyncPrimary) as primary:
+            waiting = asyncio.ensure_future(primary.wait())
+            await primary.wait(after=Known("x"))
+            closing = asyncio.ensure_future(primary.close())
+            with pytest.raises(NotConnected):
+                await waiting
+            assert not closing.done()
+            go.set()
+            await closing
+
+    monkeypatch.setattr(discovery, "_CLOSE_TIME", LONG)
+    run(main())
 
 
 def test_a_callback_may_close(world):
