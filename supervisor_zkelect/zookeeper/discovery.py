@@ -30,7 +30,7 @@ _ANSWER_TIME = 5.0
 #: Seconds that closing a session may take before the connection is cut; twice of them and it is not waited for any more.
 _CLOSE_TIME = 1.0
 
-#: Seconds after which a client is made anew whose connection has ended for good.
+#: Seconds after which a client is made anew whose connection has ended for good, or that could not be started.
 _REST = 5.0
 
 
@@ -87,7 +87,11 @@ def _hang_up(client: Any) -> None:
     """Close the session, unless the server does not answer: it has nothing that anybody waits for, and expires then."""
     cut = threading.Timer(_CLOSE_TIME, kazoo_internals.shut_down_connection, [client])
     cut.daemon = True
-    cut.start()
+    try:
+        cut.start()
+    except RuntimeError:
+        # Without a thread nobody would cut it later.
+        kazoo_internals.shut_down_connection(client)
     try:
         connect.stop_in_time(client, 2 * _CLOSE_TIME)
     except Exception as error:
@@ -164,13 +168,14 @@ class Follower:
         try:
             while not self._ending:
                 client = self._open()
-                try:
-                    self._follow(client)
-                finally:
-                    self._hang_up()
+                if client is not None:
+                    try:
+                        self._follow(client)
+                    finally:
+                        self._hang_up()
                 self._wake.clear()
                 if not self._ending:
-                    # It is refused, and somebody may set that right.
+                    # It is refused, or there is no thread for it, and somebody may set that right.
                     self._wake.wait(_REST)
         except Exception:
             log.exception("discovery has ended")
@@ -183,10 +188,15 @@ class Follower:
             self._heard()
 
     def _open(self) -> Any:
-        """A client that begins to connect."""
+        """A client that begins to connect; None where no thread for it is to be had."""
         client = self._make()
         client.add_listener(self._state)
-        client.start_async()
+        try:
+            client.start_async()
+        except RuntimeError as error:
+            kazoo_internals.undo_start(client)
+            self._tell(None, 0.0, f"no thread to be had: {error}")
+            return None
         # Not before: who closes this would stop one that begins thereafter.
         self._client = client
         return client

@@ -380,6 +380,40 @@ def test_who_waits_in_a_loop_is_woken_before_the_session_has_ended(world, monkey
     run(main())
 
 
+def no_thread():
+    raise RuntimeError("can't start new thread")
+
+
+def test_where_no_thread_is_to_be_had_it_is_tried_again(world, monkeypatch):
+    monkeypatch.setattr(discovery, "_REST", 0.01)
+    undone, start = [], Served.start_async
+    monkeypatch.setattr(discovery.kazoo_internals, "undo_start", undone.append)
+    monkeypatch.setattr(Served, "start_async", lambda self: no_thread())
+    with world.primary() as primary:
+        until(lambda: len(undone) > 1, LONG, "a second try")
+        with pytest.raises(TimedOut, match="no thread to be had"):
+            primary.wait(0.01)
+        monkeypatch.setattr(Served, "start_async", start)
+        assert primary.wait(LONG, after=Known("x")) == Known("")
+        assert undone == world.clients[:-1] and not any(one.stopped for one in world.clients)
+
+
+def test_a_client_is_replaced_where_no_thread_is_to_be_had_to_cut_it_off(world, monkeypatch):
+    monkeypatch.setattr(discovery, "_REST", 0.0)
+    cut = []
+    monkeypatch.setattr(discovery.kazoo_internals, "shut_down_connection", cut.append)
+    gone = threading.Thread(target=lambda: None)
+    gone.start()
+    gone.join()
+    with world.primary() as primary:
+        primary.wait(LONG, after=Known("x"))
+        monkeypatch.setattr(threading.Timer, "start", lambda self: no_thread())
+        world.client.routine = gone
+        world.client.fire(ACK)
+        until(lambda: len(world.clients) == 2 and world.clients[0].closed, LONG, "another client")
+        assert cut == world.clients[:1]
+
+
 def test_a_callback_may_close(world):
     closed = threading.Event()
 
