@@ -4,6 +4,8 @@ from urllib.parse import quote
 
 import pytest
 
+from supervisor_zkelect.web.encoder import LARGE
+from supervisor_zkelect.web.site import Request, Site
 from tests.unit.web.parts import OTHER, PRIMARY, Node, Served
 
 
@@ -74,6 +76,18 @@ def test_status_and_history_tell_the_picture(served):
     assert [one["token"] for one in served.ask("/history")[2]["elections"]["orders"]] == [7, 6]
     assert [one["token"] for one in served.ask("/history/orders?limit=1")[2]["elections"]["orders"]] == [7]
     assert served.ask("/history/other")[0] == 404
+
+
+@pytest.mark.parametrize("path", ["/status", "/history"])
+def test_a_large_document_is_encoded_aside(path):
+    """No probe is to wait for it."""
+    with Served(Node(*map(str, range(LARGE)))) as served:
+        site = Site(served.node, lambda: [])
+        route, asked, _ = site.find(Request("GET", path))
+        answer = route.answer(asked)
+        assert answer.body == b"" and answer.made is not None and len(served.ask(path)[2]["elections"]) == LARGE
+        served.node.elections.pop()
+        assert route.answer(asked).made is None and len(served.ask(path)[2]["elections"]) == LARGE - 1
 
 
 def test_status_tells_of_the_nodes_that_have_a_tag(served):
