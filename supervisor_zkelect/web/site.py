@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
 from urllib.parse import parse_qs, unquote
@@ -116,16 +117,17 @@ class Site:
     def find(self, request: Request) -> Tuple[Optional[Route], Asked, Answer]:
         """The route of a request and what it is asked; or None, and the answer that there is without a route."""
         nothing = Asked("", {})
-        path, _, query = request.target.partition("?")
+        target, host = _origin_form(request)
+        path, _, query = target.partition("?")
         name, slash, election = unquote(path, errors="replace").partition("/")[2].partition("/")
         route = self.routes.get(name) if path.startswith("/") else None
         shown = printable(path, _LONGEST)
         if request.method not in answers.METHODS:
             return None, nothing, answers.not_allowed()
-        trusted = hosts.trusted(request.host, self._names())
+        trusted = hosts.trusted(host, self._names())
         if (route is None or not route.probe or request.browser) and not trusted:
-            host = printable(request.host or "", _LONGEST)
-            return None, nothing, answers.refusal(421, f"this program is not known as {host}; add it to http_names")
+            known = printable(host or "", _LONGEST)
+            return None, nothing, answers.refusal(421, f"this program is not known as {known}; add it to http_names")
         if route is None or (slash and not (route.election and election)):
             return None, nothing, answers.not_found(shown, self.told())
         # HAProxy's `option httpchk` asks by OPTIONS unless another method is named: a probe is judged whichever it is.
@@ -234,6 +236,16 @@ class Site:
                 return answers.refusal(501, f"metrics need a package: {remedy} ({error})")
 
         return Answer(200, made=made)
+
+
+def _origin_form(request: Request) -> Tuple[str, Optional[str]]:
+    """Path and query that are asked for, and under which host: as of a proxy's they may stand in the target as a whole, and the
+    header counts for nothing then (RFC 9112, 3.2.2)."""
+    whole = re.match("https?://([^/?]+)", request.target, re.IGNORECASE)
+    if whole is None:
+        return request.target, request.host
+    rest = request.target[whole.end():]
+    return rest if rest.startswith("/") else f"/{rest}", whole[1]
 
 
 def _values(query: str, route: str, takes: Sequence[str]) -> Dict[str, str]:

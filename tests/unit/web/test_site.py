@@ -166,6 +166,21 @@ def test_a_stranger_of_a_name_is_told_nothing_but_probes(served):
     assert served.ask("/status", headers={"Host": "node-a:80"})[0] == 200
 
 
+@pytest.mark.parametrize("target, status", [
+    ("http://127.0.0.1:8787/primary/orders", 200), ("HTTPS://node-a/status?tag=k:v", 200), ("http://node-a", 404), ("http://node-a?x=1", 404),
+    ("http://evil.example/status", 421), ("http:///status", 404), ("ftp://node-a/status", 404), ("http://evil.example/primary/orders", 200),
+])
+def test_a_target_may_have_its_host_before_the_path(served, target, status):
+    """As a client writes it that takes this for a proxy. Its host counts in the place of the header's."""
+    assert served.ask(target, headers={"Host": "evil.example" if status < 404 else "node-a"})[0] == status
+
+
+def test_a_browser_is_judged_by_the_host_in_the_target(served):
+    browser = {"Host": "node-a", "User-Agent": "Mozilla/5.0"}
+    assert served.ask("http://node-a/primary/orders", headers=browser)[0] == 200
+    assert served.ask("http://evil.example/primary/orders", headers=browser)[0] == 421
+
+
 def test_no_other_origin_may_read(served):
     headers = served.ask("/status", headers={"Origin": "http://evil.example"})[1]
     assert "Access-Control-Allow-Origin" not in headers and headers["X-Content-Type-Options"] == "nosniff"
