@@ -107,6 +107,13 @@ CASES = {
         {**NO_STANDBY, **MAINTAINED},
         {"8m": [], "12m": ["ZkelectNoStandby"], "13h": ["ZkelectMaintenanceLong", "ZkelectNoStandby"]},
     ),
+    "the node in maintenance is not heard for a while, and its listener begins anew": (
+        {of("maintenance", ON_B): "0+0x5 1+0x300 stale _x7 0+0x2 1+0x500 0+0x90"},
+        {"12h": [], "12h10m": ["ZkelectMaintenanceLong"], "13h35m": ["ZkelectMaintenanceLong"], "13h55m": []},
+    ),
+    "the node in maintenance is switched off": (
+        {**gone(ON_B), of("maintenance", ON_B): "1+0x120 stale"}, {"4h": ["ZkelectHttpUnreachable"], "14h": ["ZkelectHttpUnreachable"]},
+    ),
     "the group is unguarded": ({of("guarded", ON_A): "1+0x5 0+0x900"}, {"8m": [], "12m": ["ZkelectUnguarded"]}),
     "the guard of a node in maintenance does not know of a group": (
         {of("guarded", ON_B): "1+0x5 0+0x900", **MAINTAINED}, {"12m": []},
@@ -134,6 +141,10 @@ CASES = {
         {"6m": [], "8m": ["ZkelectZooKeeperAway"]},
     ),
     "it is paused": ({of("paused", ON_A): "0+0x5 1+0x900"}, {"1h": [], "3h": ["ZkelectPausedLong"]}),
+    "it is paused, and not told of for a while": (
+        both("paused", "0+0x5 1+0x60 stale _x8 0+0x2 1+0x100 0+0x900"),
+        {"2h": [], "2h10m": ["ZkelectPausedLong"], "3h5m": ["ZkelectPausedLong"], "3h20m": []},
+    ),
     # With it the guard, which has nothing to guard any more.
     "the listener is gone": (
         {
