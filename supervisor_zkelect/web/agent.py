@@ -5,7 +5,8 @@ Rules
 1.  Who is primary, by the verdict of `/primary`, is `ready up`. Always both words: HAProxy keeps a server in the state of a
     former `maint` or `drain` until it hears `ready`.
 2.  Who was primary and is not any more is `drain` until its group is proven dead, or to be killed at the latest. No connection is
-    sent there, and those that are open may end what they do.
+    sent there, and those that are open may end what they do. So is whose promotion fails before its ack: of a grant that was
+    revoked the record does not tell whether it was acked.
 3.  Who does not lead is `maint`: a standby is no failure, and HAProxy need not tell of it as one. So is who leads and is not
     acked yet: HAProxy does not check a server in MAINT, and takes it for well when it hears `ready`. In DRAIN it would find that
     nobody listens there, and leave the new primary out until its next check.
