@@ -8,9 +8,9 @@ from typing import Any, Callable, Dict, List, Tuple
 
 from supervisor_zkelect import __version__
 from supervisor_zkelect.system import clock
-from supervisor_zkelect.web import reading
-from supervisor_zkelect.web.picture import Photographer, Taken
+from supervisor_zkelect.web.picture import Photographer
 from supervisor_zkelect.web.report import Reporter
+from supervisor_zkelect.web.taken import EMPTY, Taken
 from supervisor_zkelect.web.verdict import LATE, RecordRead, Verdict, granted, judge, timely
 
 PACE, SHARE = 1.0, 4.0
@@ -118,7 +118,7 @@ class Here:
             "age": None if age is None else round(age, 3),
             "zookeeper": {"connected": taken.connected, "since": taken.since, "trouble": taken.trouble},
             "elections": {
-                name: {**taken.elections.get(name, reading.EMPTY), "here": verdict.document()}
+                name: {**taken.elections.get(name, EMPTY), "here": verdict.document()}
                 for name, verdict in verdicts.items()
             },
         }

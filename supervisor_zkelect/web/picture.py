@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from supervisor_zkelect.system import clock
-from supervisor_zkelect.web import reading
 from supervisor_zkelect.web.lines import lines
+from supervisor_zkelect.web.taken import Away, Taken
+
+if TYPE_CHECKING:
+    from supervisor_zkelect.web.reading import ElectionReader
 
 PACE = 1.0
 """Seconds between two pictures, at least."""
@@ -26,22 +29,6 @@ KEPT = 60.0
 
 CONNECT_TIME = 5.0
 """Seconds that ZooKeeper has to take a session."""
-
-
-class Taken(NamedTuple):
-    """elections: as `reading.ElectionReader` has them, by name. at: when the last of it was confirmed, seconds of CLOCK_BOOTTIME;
-    None for never. connected: whether ZooKeeper answers, since when (milliseconds since 1970), and why it does not, in one
-    line."""
-
-    elections: Dict[str, Dict[str, Any]] = {}
-    at: Optional[float] = None
-    connected: bool = False
-    since: int = 0
-    trouble: str = ""
-
-    def age(self, now: float) -> Optional[float]:
-        """How old it is, in seconds."""
-        return None if self.at is None else max(0.0, now - self.at)
 
 
 class Photographer:
@@ -88,14 +75,23 @@ class Photographer:
     # The thread
 
     def _run(self) -> None:
-        source = reading.ElectionReader(self._settings)
+        try:
+            # With kazoo it takes 2 MiB, and is needed where somebody looks.
+            from supervisor_zkelect.web.reading import ElectionReader
+
+            source = ElectionReader(self._settings)
+        except Exception as error:
+            lines.defect(error)
+            with self._wake:
+                self._thread, self.latest = None, self.latest._replace(connected=False, trouble=f"a defect: {error!r}")
+            return
         try:
             while self._rest(source):
                 self._take(source)
         finally:
             _close(source)
 
-    def _rest(self, source: reading.ElectionReader) -> bool:
+    def _rest(self, source: ElectionReader) -> bool:
         """Wait for the next picture. False where none is wanted any more, and this thread ends."""
         due = self._began + PACE
         with self._wake:
@@ -111,13 +107,13 @@ class Photographer:
             self._thread = None
             return False
 
-    def _take(self, source: reading.ElectionReader) -> None:
+    def _take(self, source: ElectionReader) -> None:
         before, began = self.latest, clock.now()
         self._began = began
         try:
             elections = source.elections(CONNECT_TIME, before.elections)
             fresh = Taken(elections, began, True, before.since, "")
-        except reading.Away as error:
+        except Away as error:
             fresh = before._replace(connected=False, trouble=str(error))
         except Exception as error:
             lines.defect(error)
@@ -129,7 +125,7 @@ class Photographer:
         self._taken()
 
 
-def _close(source: reading.ElectionReader) -> None:
+def _close(source: ElectionReader) -> None:
     """Close the session. Where that fails it expires, and pictures go on."""
     try:
         source.close()

@@ -155,7 +155,7 @@ class Program:
     """What runs. parent: supervisord's pid, 0 where it has not started this process."""
 
     def __init__(self, settings: Any, parent: int) -> None:
-        from supervisor_zkelect.operators import ask
+        from supervisor_zkelect.supervisord.client import Supervisord
         from supervisor_zkelect.web import (
             agent,
             certificate,
@@ -178,7 +178,7 @@ class Program:
         password = settings.password.reveal() if settings.password else None
         uids = list(dict.fromkeys([_uid_of(parent) if parent else os.geteuid(), os.geteuid(), 0]))
         self._photographer = picture.Photographer(lambda: self.settings, self._taken)
-        self._reporter = report.Reporter(ask.caller(settings.serverurl or url, settings.username, password, timeout=2.0))
+        self._reporter = report.Reporter(Supervisord(settings.serverurl or url, settings.username, password, timeout=2.0).call)
         self._here = here.Here(
             lambda: self.settings, witness.Witness(url, uids, bool(parent)).look, self._photographer, self._reporter
         )

@@ -13,6 +13,7 @@ from supervisor_zkelect.core import control_words, figures
 from supervisor_zkelect.core.untrusted import printable
 from supervisor_zkelect.elector import ElectionError, Elector
 from supervisor_zkelect.operators import overview as tables
+from supervisor_zkelect.web.taken import EMPTY, Away
 from supervisor_zkelect.zookeeper import connect, kazoo_internals
 from supervisor_zkelect.zookeeper.errors import in_short, silent
 
@@ -27,10 +28,6 @@ _TOGETHER = 8
 
 _LONGEST = 500
 """Characters of a line of trouble."""
-
-
-class Away(Exception):
-    """ZooKeeper does not answer; the text says why."""
 
 
 class ElectionReader:
@@ -102,14 +99,6 @@ class ElectionReader:
         if known is None or known[0] != key:
             known = self._outlooks[name] = key, outlook_of(whole)
         return known[1]
-
-
-#: What is told of an election of which nothing is known. unread_since: since when its znodes cannot be read though ZooKeeper
-#: answers, in milliseconds since 1970; None where they were read for this picture.
-EMPTY: Dict[str, Any] = {
-    "nodes": [], "address": "", "coming": "", "trouble": "", "unread_since": None, "changed": None, "left_out": 0, "orders": [],
-    "paused": None, "terms": [], "next": {"node": None, "seconds": None, "why": ""},
-}
 
 
 def outlook_of(whole: Dict[str, Any]) -> Dict[str, Any]:

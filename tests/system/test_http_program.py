@@ -196,6 +196,17 @@ def test_what_is_too_much_is_refused_and_costs_little(program):
     assert opened < 300 and grown < 20, (opened, grown)
 
 
+def test_a_client_of_zookeepers_is_loaded_where_somebody_looks(program):
+    """With the elector it takes 2 MiB. Nor does this program give orders."""
+    program.write()
+    code = (
+        "import sys\nfrom supervisor_zkelect.config import load\nfrom supervisor_zkelect.web import program, server\n"
+        "program.Program(load.from_file(sys.argv[1]), 0)\nprint({'kazoo', 'supervisor_zkelect.operators.verbs'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(program.file)], capture_output=True, text=True, timeout=TIME)
+    assert done.stdout == "set()\n", done
+
+
 def test_it_takes_little_memory_and_does_nothing_while_nobody_asks(program):
     program.start()
     assert ask(program.port, "/primary/orders")[0] == 503

@@ -1,10 +1,12 @@
 """When pictures of the cluster are taken."""
 
 import math
+import sys
 import threading
 
 import pytest
 
+from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.web import picture, reading
 from supervisor_zkelect.web.picture import INTEREST, KEPT, PACE, Photographer
 
@@ -131,6 +133,21 @@ def test_the_thread_takes_them_and_ends(monkeypatch):
     assert not thread.is_alive() and source.closed == 1
     one.look()
     assert one._thread is None
+
+
+def test_what_cannot_be_loaded_is_told_and_tried_at_the_next_look(monkeypatch):
+    """As where another version was installed, whose parts do not go with those that are loaded."""
+    source = Source(Clock())
+    monkeypatch.setattr(reading, "ElectionReader", lambda settings: source)
+    one = Photographer(lambda: None)
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "supervisor_zkelect.web.reading", None)
+        one.look()
+        until(lambda: one._thread is None, TIME, "the thread to end")
+        assert "a defect" in one.latest.trouble
+    one.look()
+    until(lambda: one.latest.connected, TIME, "a picture")
+    one.end()
 
 
 def test_where_no_thread_is_to_be_had_that_is_told(monkeypatch):
