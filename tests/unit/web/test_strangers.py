@@ -12,6 +12,7 @@ from supervisor_zkelect.web import admission, connections, passwords, streams
 from supervisor_zkelect.web.admission import Admission
 from supervisor_zkelect.web.connections import Connections, holder
 from supervisor_zkelect.web.fresh import Fresh
+from supervisor_zkelect.web.lines import StrangerLines
 from supervisor_zkelect.web.report import Reporter
 from supervisor_zkelect.web.site import Request, Route, Site
 from tests.unit.web.parts import OTHER, TIME, Node, Served
@@ -184,7 +185,9 @@ def users(tmp_path, monkeypatch):
     return path
 
 
-def test_refused_passwords_are_told_with_the_address_and_paced(users, caplog):
+def test_refused_passwords_are_told_with_the_address_and_paced(users, caplog, monkeypatch):
+    # What other tests have caused is paced apart.
+    monkeypatch.setattr(admission, "lines", StrangerLines())
     with Served(password_file=str(users)) as served:
         for number in range(20):
             assert served.ask("/status", headers={"Authorization": authorization(b"%d" % number)})[0] == 401
