@@ -27,7 +27,7 @@ TIME = 10.0
 
 class Prometheus:
     """folder: for its configuration and data; made when missing. targets: host:port of each node. rules: a file of alert rules; a
-    copy is used, in which what has to last for a while has to last for a second only."""
+    copy is used, in which what has to last for a while has to last for a second only, over gaps of two seconds."""
 
     def __init__(self, folder: Path, targets: Sequence[str], rules: Optional[Path] = None) -> None:
         self.folder, self.targets = folder, list(targets)
@@ -42,7 +42,8 @@ class Prometheus:
             "scrape_configs": [{"job_name": "zkelect", "static_configs": [{"targets": self.targets}]}],
         }
         if self._rules is not None:
-            (self.folder / "rules.yml").write_text(re.sub(r"\bfor: \w+", "for: 1s", self._rules.read_text()))
+            rules = re.sub(r"\bfor: \w+", "for: 1s", self._rules.read_text())
+            (self.folder / "rules.yml").write_text(rules.replace("[15m]", "[2s]"))
             config["rule_files"] = ["rules.yml"]
         # JSON is YAML as well.
         (self.folder / "prometheus.yml").write_text(json.dumps(config))
