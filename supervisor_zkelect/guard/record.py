@@ -137,11 +137,15 @@ def boot() -> str:
 def owner_of(pid: int) -> Owner:
     """The owner for the supervisord with this pid. Raises RecordError when there is none."""
     try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            start = int(file.read(4096).rpartition(b")")[2].split()[19])
-        return Owner(boot(), os.readlink("/proc/self/ns/pid"), pid, start)
+        return Owner(boot(), os.readlink("/proc/self/ns/pid"), pid, int(_stat(pid)[19]))
     except (OSError, IndexError, ValueError) as error:
         raise RecordError(f"supervisord, process {pid}, cannot be read: {error}") from error
+
+
+def _stat(pid: int) -> list[bytes]:
+    """The fields of /proc/PID/stat behind the name (proc_pid_stat(5)): the first is the state, the twentieth the start time."""
+    with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+        return file.read(4096).rpartition(b")")[2].split()
 
 
 def folders(url: str, uid: int, environ: Mapping[str, str] | None = None) -> list[str]:
@@ -433,11 +437,13 @@ def unvouched(writer: tuple[int, int]) -> str:
     try:
         with open(f"/proc/{pid}/comm", "rb") as file:
             name = file.read()
-        if owner_of(pid).start != start:
+        fields = _stat(pid)
+        # One that nobody has reaped is there still.
+        if int(fields[19]) != start or fields[0] in (b"Z", b"X"):
             return "the guard is dead"
     except FileNotFoundError:
         return "the guard is dead"
-    except (OSError, RecordError) as error:
+    except (OSError, IndexError, ValueError) as error:
         return f"the guard cannot be looked at: {error}"
     return "the guard cannot write its record" if name == f"{DOUBTED}\n".encode() else ""
 

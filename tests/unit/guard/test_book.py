@@ -3,6 +3,7 @@
 import errno
 import math
 import os
+import subprocess
 import threading
 
 import pytest
@@ -69,6 +70,16 @@ def test_who_is_gone_or_another_vouches_for_nothing(mine):
     assert record.unvouched((pid, start)) == REVOKED and record.unvouched((pid, start + 1)) == "the guard is dead"
     for nobody in ((0, 0), (-1, 0), (2**22 + 1, 0)):
         assert record.unvouched(nobody) == "the guard is dead"
+
+
+def test_a_guard_that_was_killed_and_is_not_reaped_vouches_for_nothing():
+    """Its parent may stand still, as a frozen listener does."""
+    with subprocess.Popen(["sleep", "1000"]) as child:
+        start = proc.read(child.pid).start
+        assert record.unvouched((child.pid, start)) == ""
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert record.unvouched((child.pid, start)) == "the guard is dead"
 
 
 def test_a_record_that_names_no_writer_is_doubted_by_nobody(tmp_path):
