@@ -54,6 +54,10 @@ class _Parser(argparse.ArgumentParser):
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """What is one word too many is one of the command, whose help tells which there are."""
         found, left = self.parse_known_args(args, namespace)
+        late = left[0] if len(left) == 1 and left[0].strip() and not left[0].startswith("-") else ""
+        if late and getattr(found, "may_name_one", False) and found.election is None:
+            # Behind another word argparse takes one that may be left out only before the options.
+            found.election, left = late, []
         if left:
             of = f"{self.prog} {found.name}" if getattr(found, "name", None) else self.prog
             command = getattr(found, "parser", self)
@@ -192,7 +196,7 @@ def _add_verb(add: Any, verb: Verb) -> None:
     looks_itself = verb.name == "check"
     text = f"{verb.text}; with -c FILE: what is wrong with the file and with all that it names" if looks_itself else verb.text
     command = add(verb.name, _check if looks_itself else _operate, text, epilog=f"exit status: {verb.exits}")
-    command.set_defaults(election=None)
+    command.set_defaults(election=None, may_name_one=verb.means != NODE)
     if verb.what:
         command.add_argument("what", choices=verb.what)
     if verb.operand:

@@ -58,6 +58,24 @@ def test_maintenance_wants_on_or_off(words, capsys):
     assert "say first on or off; see zkelect maintenance --help" in supervisorctl(*words)[0]
 
 
+@pytest.mark.parametrize("words", [
+    ["maintenance", "on", "--reason", "disk", "orders"], ["maintenance", "on", "orders", "--reason", "disk"],
+    ["maintenance", "--reason", "disk", "on", "orders"], ["forget", "c", "--reason", "disk", "orders"],
+    ["restart", "--reason", "disk", "orders"],
+])
+def test_an_election_may_stand_before_the_options_and_behind_them(words):
+    arguments = cli.parser().parse_args(words)
+    assert (arguments.election, arguments.reason) == ("orders", "disk")
+
+
+@pytest.mark.parametrize("words", [
+    ["maintenance", "on", "orders", "--reason", "disk", "billing"], ["maintenance", "on", "--reason", "disk", "orders", "billing"],
+    ["maintenance", "on", "--reason", "disk", " "], ["reload", "--yes", "orders"],
+])
+def test_two_elections_or_one_too_many_are_refused(words, capsys):
+    assert cli.main(words) == USAGE and "unrecognized arguments" in capsys.readouterr().err
+
+
 def test_what_a_verb_does_not_take_is_told_with_its_help(capsys):
     assert cli.main(["restart", "--dry-run"]) == USAGE
     assert capsys.readouterr().err == "zkelect: unrecognized arguments: --dry-run; see zkelect restart --help\n"
