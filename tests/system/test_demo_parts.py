@@ -107,6 +107,8 @@ def test_a_sweep_ends_who_cannot_be_told_by_its_environment(lab):
     )
     try:
         nameless, named = (proc.read(int(process.stdout.readline())) for process in (leader, stranger))
+        # It has no environment for some microseconds within execve(2), after which Popen knows that it has worked.
+        until(lambda: proc.environ(named.pid), LONG, "its environment")
         child.sweep(lab)
         assert not proc.alive(nameless) and not proc.alive(named) and stranger.poll() is None
         leader.wait(LONG)
