@@ -23,7 +23,7 @@ import select
 import signal
 import socket
 import sys
-from typing import Any, Callable, Dict, List, NamedTuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 if __name__ == "__main__":
     # kazoo has hashlib imported for digests that nothing here makes, and that OpenSSL: 3.5 of 19 MiB of this process. Without
@@ -64,13 +64,13 @@ class _Term(NamedTuple):
 class Keeper:
     """Renews leases and releases, when it is told to. One thread calls all methods.
 
-    folder: the runtime folder. owner: the supervisord whose session it may be. attach: makes an attached client of a
+    folder: the runtime folder. owner: the supervisord whose session it may be, None for any. attach: makes a client of a
     `saved_session.Saved`, and of whether it may have to leave the session (`release.Attached`). tell: takes the answers for the
     guard.
     """
 
     def __init__(
-        self, folder: str, owner: record.Owner, attach: Callable[[saved_session.Saved, bool], Any], tell: Tell
+        self, folder: str, owner: Optional[record.Owner], attach: Callable[[saved_session.Saved, bool], Any], tell: Tell
     ) -> None:
         self._folder, self._owner = folder, owner
         self._attach = attach
@@ -247,7 +247,7 @@ class Keeper:
 class _Process:
     """The process of a keeper. It ends with the connection to its guard."""
 
-    def __init__(self, folder: str, configuration: str, owner: record.Owner, link: socket.socket) -> None:
+    def __init__(self, folder: str, configuration: str, owner: Optional[record.Owner], link: socket.socket) -> None:
         self._link = link
         self._received = b""
         self._locks: List[int] = []
@@ -299,7 +299,8 @@ class _Process:
 
 
 def main(words: List[str]) -> int:
-    folder, configuration, credentials, owner = words
+    # A guard of an earlier version does not tell the owner.
+    folder, configuration, credentials, *owner = words
     handler = logs.begin("keeper")
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         # It ends with the guard, which is needed for as long as it says.
@@ -314,7 +315,8 @@ def main(words: List[str]) -> int:
     if credentials == "yes":
         from supervisor_zkelect.config import load  # noqa: F401
         from supervisor_zkelect.zookeeper import connect  # noqa: F401
-    process = _Process(folder, configuration, record.Owner(*json.loads(owner)), socket.socket(fileno=0))
+    whose = record.Owner(*json.loads(owner[0])) if owner else None
+    process = _Process(folder, configuration, whose, socket.socket(fileno=0))
     handler.otherwise = lambda line: process.tell(keeper_protocol.KeeperSaid(line))
     process.run()
     return 0

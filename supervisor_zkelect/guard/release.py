@@ -93,10 +93,10 @@ class Attached:
 
 
 def release(
-    folder: str, owner: record.Owner, ended: Dict[str, Dict[str, Any]], attach: Callable[[saved_session.Saved], Any]
+    folder: str, owner: Optional[record.Owner], ended: Dict[str, Dict[str, Any]], attach: Callable[[saved_session.Saved], Any]
 ) -> None:
-    """owner: the supervisord whose session it may be. ended: as `GuardEffects.release` has it. attach: as `Attached`. Raises
-    ElectionError when ZooKeeper cannot be asked, and OSError where the session cannot be read just now."""
+    """owner: the supervisord whose session it may be, None for any. ended: as `GuardEffects.release` has it. attach: as
+    `Attached`. Raises ElectionError when ZooKeeper cannot be asked, and OSError where the session cannot be read just now."""
     former = saved_session.load_surely(folder, owner)
     if former is None:
         log.info("no saved session to release")

@@ -70,3 +70,15 @@ def test_it_has_a_thread_for_names_before_it_is_needed(monkeypatch):
     monkeypatch.setattr(keeper, "_Process", lambda *words: SimpleNamespace(run=lambda: did.append("run"), tell=None))
     assert keeper.main([os.devnull, "none", "no", json.dumps(OWNER)]) == 0
     assert did == ["thread", "run"]
+
+
+@pytest.mark.parametrize("words, owner", [([], None), ([json.dumps(OWNER)], OWNER)], ids=["earlier", "now"])
+def test_a_guard_of_an_earlier_version_does_not_tell_whose_session_it_is(monkeypatch, words, owner):
+    given = []
+    monkeypatch.setattr(keeper, "keep_thread", lambda: None)
+    monkeypatch.setattr(keeper.logs, "begin", lambda who: SimpleNamespace())
+    monkeypatch.setattr(keeper.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(keeper.socket, "socket", lambda fileno: None)
+    monkeypatch.setattr(keeper, "_Process", lambda *told: given.append(told[2]) or SimpleNamespace(run=lambda: None, tell=None))
+    assert keeper.main([os.devnull, "none", "no", *words]) == 0
+    assert given == [owner]
