@@ -126,6 +126,8 @@ class Census:
         self.foreign: Set[Tuple[int, int]] = set()
         #: names of the groups in charge
         self.groups: Dict[str, None] = {}
+        # What supervisord itself was started with, all that it starts has as well.
+        self._inherited = os.fsdecode(self.kernel.variables(supervisord_pid, (_SECRET,), LONGEST)[0].get(_SECRET, b""))
         #: groups of supervisord's children by their registration or by its books, which outweigh what they carry
         self.told: Dict[Tuple[int, int], str] = {}
         #: users that the groups' programs have registered as, or anything of the groups was seen to run as
@@ -352,7 +354,8 @@ class Census:
         near = bool(self.instance) and told.get(_INSTANCE) == self.instance
         near = near or (told.get(_URL) == self.url and self.kernel.namespaces(process.pid) == self._namespaces)
         # A supervisord that is a group's program gives names of its own to what it starts, and passes the secret on.
-        named = (one for one in (group, *self.groups) if secret and any(secret == self._secrets(one, uid) for uid in users))
+        others = () if secret in ("", self._inherited) else self.groups
+        named = (one for one in (group, *others) if secret and any(secret == self._secrets(one, uid) for uid in users))
         whose = next(named, None)
         proven, group = whose is not None, whose or group
         # Kept for each process as long as that lives, whoever's it is.

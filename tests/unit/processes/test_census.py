@@ -111,6 +111,32 @@ def test_the_secret_names_the_group_whatever_a_supervisord_inside_it_calls_its_p
     assert one.pid not in pids(find(seen, "inner").living) | pids(find(seen, "other").living)
 
 
+def test_a_secret_that_supervisord_passes_on_names_no_other_group(start):
+    """It may have been started from a program of a group, and then its listener has that group's secret, too."""
+    one = start(ZKELECT_SECRET=own_secret(), SUPERVISOR_GROUP_NAME="zkelect")
+    other = start(ZKELECT_SECRET=own_secret())
+    kernel = Inheriting(own_secret())
+    seen = census.Census(os.getppid(), URL, "instance", secrets=SECRETS, kernel=kernel)
+    seen.groups["primary"] = None
+    found = pids(find(seen).living)
+    assert one.pid not in found and other.pid in found
+
+
+class Inheriting:
+    """/proc, where supervisord's own environment has this secret."""
+
+    def __init__(self, secret):
+        self._secret = secret
+
+    def variables(self, pid, names, most):
+        if pid == os.getppid():
+            return {b"ZKELECT_SECRET": self._secret.encode()}, 10
+        return proc.variables(pid, names, most)
+
+    def __getattr__(self, name):
+        return getattr(proc, name)
+
+
 def test_what_a_secret_proves_is_told_once_the_key_is_known(start):
     """A guard that could not read its key at first takes no process for a stranger for ever."""
     one, key = start(ZKELECT_SECRET=own_secret()), [b""]
