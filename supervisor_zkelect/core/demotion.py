@@ -208,7 +208,7 @@ def detach(turn: Turn, reason: str) -> None:
     if turn.state.by_hand:
         rest_until = turn.now + STOPPED_REST
         turn.set(by_hand=False, rest_until=rest_until, not_before=max(turn.state.not_before, rest_until))
-    turn.set(resigning=tuple(replace(one, left_at=turn.now) for one in turn.state.resigning))
+    turn.set(resigning=tuple(replace(one, left_at=min(one.left_at, turn.now)) for one in turn.state.resigning))
     if turn.state.not_before > turn.now:
         turn.set(look_at=turn.now + turn.rules.backoff_min)
 

@@ -495,6 +495,19 @@ def test_a_group_that_takes_long_to_stop_leaves_the_successor_its_time(node):
     assert answers(node, messages.TermSeen("b", "b:1", 50))[0].ok
 
 
+def test_a_later_term_that_this_node_gives_up_begins_no_new_wait_for_the_successor(node):
+    """As where the service fails on all nodes: somebody waits for the answer."""
+    resigned(node)
+    [one] = node.state.resigning
+    node.event(messages.Tick(), after=SETTINGS.backoff_min)
+    node.event(messages.Proposed(node.state.waiting, "n-0000000003", 60))
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 2)).event(messages.Claimed(node.op(messages.Claim), ""))
+    node.event(messages.Leased(node.now, node.now + 9.9)).event(messages.MemberFatal("web"))
+    stop = node.state.waiting
+    node.event(messages.Dead(stop, 0.1)).event(messages.Released(node.op(messages.Release)))
+    assert node.at[0] == "detached" and node.state.resigning[0].left_at == one.left_at
+
+
 def test_resign_is_no_success_when_the_listener_ends_first(node):
     node.primary().event(messages.Resign("t1")).event(messages.Begun(node.op(messages.Begin), ""))
     stop = node.op(messages.StopGroup)
