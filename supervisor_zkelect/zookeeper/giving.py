@@ -305,19 +305,26 @@ def _going_on(elector: DeskCalls, found: Control) -> Control:
     """What of the control has begun, and is carried out whatever becomes of it: it stays, so that the nodes know by which order
     they do what they do. What a later term has left there is a remnant."""
     switchover, restart = found.switchover, found.restart
-    if not (switchover is not None and switchover.begun or restart is not None and restart.begun):
+    if not (switchover is not None and switchover.begun or restart is not None and restart.begun or found.leaving):
         return Control()
     holder = elector.holder()
     last = holder.token if holder is not None else 0
+    leaving = {node: term for node, term in found.leaving.items() if term == last and node in found.maintenance}
     return Control(
+        maintenance={node: found.maintenance[node] for node in leaving}, leaving=leaving,
         switchover=switchover if switchover is not None and switchover.begun and last in (0, switchover.begun) else None,
         restart=restart if restart is not None and restart.begun and last == restart.begun else None,
     )
 
 
 def _alone(begun: Control) -> bytes:
-    """The data of a control with a switchover and a restart alone, if there are such."""
+    """The data of a control with these orders alone, if there are such."""
     orders = {name: one.document() for name, one in (("switchover", begun.switchover), ("restart", begun.restart)) if one}
+    nodes = {
+        node: {"maintenance": {**one.document(), "begun": begun.leaving[node]}} for node, one in begun.maintenance.items()
+    }
+    if nodes:
+        orders["nodes"] = nodes
     return json.dumps({"v": control.VERSION, **orders}).encode("utf-8") if orders else b""
 
 

@@ -162,6 +162,8 @@ class OrderCalls(ClaimCalls):
             wanted = standing.order if standing is not None else aside
             if kind in (control.SWITCHOVER, control.STAND_ASIDE) and (wanted is None or wanted.id != order):
                 raise NotBegun("the order was taken back")
+            if standing is not None and not standing.begun:
+                self._require_untold(order)
             if aside is not None and not aside.stands(self.server_time()):
                 raise NotBegun("its time is over")
             if found.paused is not None:
@@ -236,6 +238,8 @@ class OrderCalls(ClaimCalls):
                 raise NotBegun("the order was taken back")
             if found.paused is not None:
                 raise NotBegun(f"this election is {found.paused.told()}; see zkelect resume")
+            if not standing.begun:
+                self._require_untold(order)
             if not standing.begun and control.overdue(standing, self.server_time()):
                 raise NotBegun("its time was over by more than ten minutes")
             written = control.amended(data, self._servers.now(), control.order_restart(standing._replace(begun=mine.token)))
@@ -252,6 +256,13 @@ class OrderCalls(ClaimCalls):
             self._make_beside(limit)
             self._note_again(limit)
         raise ZooKeeperFailed("ack, holder or control changed at every look; ask again")
+
+    def _require_untold(self, order: str) -> None:
+        """Raise NotBegun where it was told already what became of an order: it stands still where this node could not take it
+        out, and whoever gave it counts on its not being carried out any more."""
+        known = next((one for one in self.outcomes() if one.id == order), None)
+        if known is not None:
+            raise NotBegun(known.text)
 
     def _unfit_of(
         self, node: str, session: int, limit: float, sure: bool = False, asked_for: Optional[Switchover] = None

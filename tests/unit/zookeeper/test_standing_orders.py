@@ -554,3 +554,35 @@ def test_the_second_of_two_switchovers_is_told_of_the_first(three):
     assert "b" not in [member.node for member in three.tool().members()]
     assert give(three, "switchover", "b").text.startswith("another switchover, to c, is under way")
     assert places.nodes_of(STATE) in [path.rpartition("/")[0] for path in three.ensemble.znodes]
+
+
+def test_a_maintenance_that_has_begun_to_stop_the_primary_goes_on_through_a_reset(three):
+    answer = give(three, "maintenance on", "a")
+    give(three, "maintenance on", "b")
+    three.nodes["a"].begin(control.STAND_ASIDE, answer.id, "a")
+    done = give(three, "reset")
+    assert done.ok and "maintenance of a has begun, and goes on" in done.text and "took back maintenance of b" in done.text
+    left = three.control()["nodes"]
+    assert list(left) == ["a"] and left["a"]["maintenance"]["begun"] == three.nodes["a"].token
+    assert [one.id for one in three.tool().outcomes() if one.id == answer.id] == []
+
+
+def test_a_mark_of_an_earlier_term_keeps_no_maintenance_through_a_reset(three):
+    answer = give(three, "maintenance on", "a")
+    three.nodes["a"].begin(control.STAND_ASIDE, answer.id, "a")
+    three.end("a")
+    three.lead("b")
+    assert "took back maintenance of a" in give(three, "reset").text and "nodes" not in three.control()
+
+
+@pytest.mark.parametrize("kind", ["switchover", "restart"])
+def test_what_was_told_as_not_done_is_never_begun(three, kind):
+    """It stands still where the node could not take it out of the control, and the ACL may be corrected within its time."""
+    answer = give(three, kind, "c" if kind == "switchover" else "")
+    data = three.ensemble.znodes[CONTROL].data
+    three.nodes["a"].tell_outcome(Outcome(answer.id, False, "the order cannot be marked begun: denied"))
+    three.ensemble.set(CONTROL, data)
+    one = three.nodes["a"]
+    with pytest.raises(NotBegun, match="the order cannot be marked begun: denied"):
+        one.begin("switchover", answer.id, "a") if kind == "switchover" else one.begin_restart(answer.id)
+    assert not three.control()[kind].get("begun")
