@@ -127,7 +127,7 @@ def _cut(found: Dict[str, Any], room: int) -> Dict[str, Any]:
 def answer_outlook(elector: Elector, ticket: str, reply: Reply, node: str, arguments: Mapping[str, Any]) -> None:
     """Answer with all that `why` and `simulate` go by. node: this one's name. arguments: term, for one that is over."""
     try:
-        found = elector.overview().document(whole=True)
+        found = elector.overview(exact=True).document(whole=True)
         terms = elector.terms(history.KEPT if arguments.get("term") else history.LATELY)
         if arguments.get("term"):
             token = untrusted.number(int(arguments["term"])) if str(arguments["term"]).isdecimal() else 0

@@ -103,6 +103,6 @@ class Afar:
             if verb not in ("why", "simulate"):
                 raise KeyError(f"{verb} cannot be asked from any host")
             terms = elector.terms(history.KEPT if given.get("term") else history.LATELY)
-            return {**elector.overview().document(whole=True), "terms": terms}
+            return {**elector.overview(exact=True).document(whole=True), "terms": terms}
         except ElectionError as error:
             return {"ok": False, "exit": UNKNOWN, "text": in_short(error)}

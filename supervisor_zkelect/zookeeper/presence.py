@@ -8,7 +8,7 @@ from typing import AbstractSet, Any, Dict, List, Mapping, NamedTuple, Optional, 
 from supervisor_zkelect.core import control_words, nodes, places, untrusted
 from supervisor_zkelect.core.control import Stamp, maintenance_in_words
 from supervisor_zkelect.zookeeper import arguments
-from supervisor_zkelect.zookeeper.errors import AccessDenied
+from supervisor_zkelect.zookeeper.errors import ElectionError
 from supervisor_zkelect.zookeeper.queue import Member
 from supervisor_zkelect.zookeeper.requests import MISSING, THERE, data_of
 from supervisor_zkelect.zookeeper.stepping import SteppingCalls
@@ -130,8 +130,9 @@ class PresenceCalls(SteppingCalls):
         over = ((one.entry.session, one.name) for one in seen if one.entry is not None and not one.live)
         return {session: name for session, name in over if session in sessions}
 
-    def overview(self) -> Overview:
-        """All nodes that stand in the election, or stood in it, and what is ordered."""
+    def overview(self, exact: bool = False) -> Overview:
+        """All nodes that stand in the election, or stood in it, and what is ordered. exact: whether that ends by ZooKeeper's
+        clock, which may take a write; for people's eyes alone this host's is good enough."""
         limit, client = self._zk.limit(), self._client
         # All at once, as the answers come in the order of the requests.
         synced = client.sync_async(self.control_znode)
@@ -141,7 +142,7 @@ class PresenceCalls(SteppingCalls):
         orders, holder = self._parsed_orders(control).control, self._own_holder(self._parsed_holder(held))
         address = untrusted.known_address(data_of(acked))
         seen, left_out = self._look_at_nodes(holder.node if holder else "")
-        shown = self._shown(any(one.until is not None for one in orders.maintenance.values()))
+        shown = self._shown(exact and any(one.until is not None for one in orders.maintenance.values()))
         ordered = {name: maintenance_in_words(one, shown) for name, one in orders.maintenance.items() if one.stands(shown)}
         stamp = () if orders.stamp == Stamp() else tuple(orders.stamp)
         switchover, restart = orders.switchover, orders.restart
@@ -159,11 +160,11 @@ class PresenceCalls(SteppingCalls):
         )
 
     def _shown(self, decides: bool) -> int:
-        """What ZooKeeper's clock shows, in milliseconds. decides: whether an order ends by it; for people's eyes alone
-        this host's clock is good enough, where nothing was made by this client, and for whoever may make nothing."""
+        """What ZooKeeper's clock shows, in milliseconds; where nothing was made by this client, and that decides nothing, or
+        cannot be made, what this host's does."""
         try:
             shown = self.server_time() if decides else self._servers.now()
-        except AccessDenied:
+        except ElectionError:
             shown = None
         return shown or round(1000 * time.time())
 

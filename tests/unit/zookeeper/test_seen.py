@@ -81,10 +81,10 @@ def test_whether_maintenance_is_over_goes_by_zookeepers_clock(off):
     cluster.ensemble.clock = round(1000 * time.time()) + off
     until = cluster.ensemble.clock + 60_000
     cluster.tool().amend_control(lambda found: control.begin_maintenance("b", control.Order("1", until=until)))
-    whole = outlook.cluster(cluster.tool().overview().document(whole=True))
+    whole = outlook.cluster(cluster.tool().overview(exact=True).document(whole=True))
     assert whole.peer("b").ordered
     cluster.ensemble.clock = until + 1
-    whole = outlook.cluster(cluster.tool().overview().document(whole=True))
+    whole = outlook.cluster(cluster.tool().overview(exact=True).document(whole=True))
     assert not whole.peer("b").ordered
 
 
@@ -92,14 +92,14 @@ def test_who_may_make_nothing_sees_maintenance_by_his_own_clock():
     cluster = Cluster("a", "b")
     cluster.tool().amend_control(lambda found: control.begin_maintenance("b", control.Order("1", until=round(1000 * time.time()) + HOUR)))
     cluster.ensemble.denied = {("create", STATE), ("create", CONTROL)}
-    assert outlook.cluster(cluster.tool().overview().document(whole=True)).peer("b").ordered
+    assert outlook.cluster(cluster.tool().overview(exact=True).document(whole=True)).peer("b").ordered
 
 
 def test_nothing_is_made_for_a_look_where_no_order_ends_by_itself():
     cluster = Cluster("a", "b")
     cluster.tool().amend_control(lambda found: control.begin_maintenance("b", control.Order("1")))
     before = cluster.ensemble.zxid
-    assert outlook.cluster(cluster.tool().overview().document(whole=True)).peer("b").ordered
+    assert outlook.cluster(cluster.tool().overview(exact=True).document(whole=True)).peer("b").ordered
     assert cluster.ensemble.zxid == before
 
 
@@ -107,5 +107,5 @@ def test_up_to_which_term_failures_are_forgotten_is_told_with_the_node():
     cluster = Cluster("a", "b")
     cluster.tool().amend_control(lambda found: control.begin_maintenance("b", control.Order("1")))
     cluster.tool().amend_control(lambda found: control.end_maintenance("b", 7))
-    whole = outlook.cluster(cluster.tool().overview().document(whole=True))
+    whole = outlook.cluster(cluster.tool().overview(exact=True).document(whole=True))
     assert (whole.peer("a").cleared, whole.peer("b").cleared) == (0, 7)
