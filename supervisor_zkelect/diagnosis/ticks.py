@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from typing import Any, List
 
 from supervisor_zkelect.core.untrusted import printable
@@ -16,7 +18,8 @@ def notes(settings: Any, seconds: float) -> List[str]:
     settings: of a file (`settings.Settings`). seconds: that a server has to answer. Nothing is told where none does.
     """
     asked, granted = max(2 * settings.tick_time, replies.SHORTEST_TIMEOUT), [0.0]
-    client = connect.client_for(settings, timeout=asked)
+    # Whatever is granted is worth knowing here.
+    client = connect.client_for(settings, timeout=asked, limits=lambda: (settings.reply_max, math.inf))
 
     def note(sent: float, timeout: float, identity: int, password: bytes) -> None:
         granted[0] = timeout
@@ -27,7 +30,8 @@ def notes(settings: Any, seconds: float) -> List[str]:
     except (ElectionError, OSError):
         return []
     finally:
-        connect.stop_in_time(client, seconds)
+        with suppress(Exception):
+            connect.stop_in_time(client, seconds)
     return told(settings, asked, granted[0])
 
 

@@ -22,7 +22,7 @@ def notes(folder, servers, tick):
     return ticks.notes(load.from_file(str(path)), TIME)
 
 
-@pytest.mark.parametrize("tick", [0.3, 0.999])
+@pytest.mark.parametrize("tick", [0.01, 0.3, 0.999])
 def test_one_that_is_less_is_told_with_what_to_set(patient, tmp_path, tick):
     [line] = notes(tmp_path, patient.hosts, tick)
     assert line.startswith(f"{tmp_path}/zkelect.conf: [zkelect] tick_time = {tick:g}: the servers grant no session that is shorter")
