@@ -31,14 +31,14 @@ class RuntimeFolder(Part):
     def take_lock(self) -> None:
         """Take the session's lock; then whoever held it has released, and this listener may look what there is."""
         self.lock_at = math.inf
-        before, self.trouble = self.trouble, self._host.occupant()
-        if self.trouble != before:
-            self._delivery.changed()
-        if self.trouble:
-            self._log.warn("runtime folder", f"{self.trouble}; this node takes part in no election", "occupied")
-            self.lock_at = self._host.now() + FOLDER_PACE
-            return
         try:
+            before, self.trouble = self.trouble, self._host.occupant()
+            if self.trouble != before:
+                self._delivery.changed()
+            if self.trouble:
+                self._log.warn("runtime folder", f"{self.trouble}; this node takes part in no election", "occupied")
+                self.lock_at = self._host.now() + FOLDER_PACE
+                return
             self.locked = self._host.take_lock()
             if self.locked:
                 self._taken()

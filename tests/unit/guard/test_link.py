@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.guard import link, process, protocol, record
 from supervisor_zkelect.processes import proc
@@ -77,6 +78,7 @@ def test_the_guard_of_another_supervisord_that_lives_is_left_alone(greeted, post
     guard = standing_still("-m", "supervisor_zkelect.guard.process")
     writer = record.Writer(str(tmp_path), record.owner_of(os.getpid()), 1)
     writer.open()
+    writer.put(record.Entry("orders", "primary", "a:1", 7, True, 0, Lease(1.0, 2.0, 3.0)))
     try:
         with greeted as connection:
             answer = {"event": "Welcome", "ok": False, "busy": False, "v": 3, "groups": {}, "pid": guard.pid, "cgroups": ""}

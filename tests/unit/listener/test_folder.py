@@ -47,6 +47,18 @@ def test_the_folder_of_another_supervisord_is_left_alone_for_as_long_as_that_liv
     assert one.folder.locked and one.folder.trouble == ""
 
 
+def test_whose_it_is_is_looked_at_again_where_that_cannot_be_told_just_now(one):
+    def occupant():
+        raise OSError(24, "no more")
+
+    one.host.occupant, usual = occupant, one.host.occupant
+    one.folder.take_lock()
+    assert not one.folder.locked and not one.taken and one.folder.lock_at == NOW + LOCK_PACE
+    one.host.occupant = usual
+    one.folder.take_lock()
+    assert one.folder.locked
+
+
 def test_a_folder_is_looked_at_now_and_then_while_it_is_ours(one):
     one.folder.keep_time(NOW + 1.0)
     assert one.looks == 0
