@@ -6,7 +6,7 @@ each node says of itself. The times come of `rehearsal.play`, so of the machine 
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from supervisor_zkelect.core import figures, history, nodes, ranks, rehearsal, roles, untrusted
 from supervisor_zkelect.core.rehearsal import PlayedNode
@@ -150,7 +150,7 @@ def parts_of(seen: ElectionView) -> List[PlayedNode]:
     """The nodes that play in a rehearsal, the primary first, the others as they would lead: whoever is next in line lets the
     candidate with the highest priority pass, but none whose last term has failed (`stepping.step_behind`)."""
     bar = seen.trouble
-    queue = sorted(seen.queue, key=lambda one: (one.name != seen.primary, 0 if passed_over(seen, one) else -one.priority))
+    queue = [one for one in seen.queue if one.name == seen.primary] + _in_turn(seen)
     return [
         PlayedNode(one.name, one.address, one.figures, history.pace(seen.terms, one.name), one.ordered or bar, one.failed)
         if one.name != seen.primary else
@@ -159,10 +159,34 @@ def parts_of(seen: ElectionView) -> List[PlayedNode]:
     ]
 
 
+def _in_turn(seen: ElectionView) -> List[NodeView]:
+    """The others, as they lead one after the other: whoever is next steps behind them all, once in a turn, where one behind has a
+    higher priority and its last term has not failed."""
+    left, led = [one for one in seen.queue if one.name != seen.primary], []
+    stepped: Set[str] = set()
+    while left:
+        first, *behind = left
+        better = [
+            one for one in behind if one.priority > first.priority and not _has_failed(seen, one, first.figures.backoff_max)
+        ]
+        if better and first.name not in stepped:
+            stepped.add(first.name)
+            left = [*behind, first]
+        else:
+            led.append(first)
+            left, stepped = behind, set()
+    return led
+
+
+def _has_failed(seen: ElectionView, peer: NodeView, healthy: float) -> bool:
+    """healthy: seconds for which a term must have served to make an earlier failure forgotten."""
+    return history.failed_last(seen.terms, peer.name, peer.cleared, healthy)
+
+
 def passed_over(seen: ElectionView, peer: NodeView) -> bool:
     """Whether nobody before it in the queue lets this candidate pass, since its last term has failed."""
     ahead = [one for one in seen.queue if one.name != seen.primary and one.place is not None and one.place < (peer.place or 0)]
-    return bool(ahead) and history.failed_last(seen.terms, peer.name, peer.cleared, ahead[0].figures.backoff_max)
+    return bool(ahead) and _has_failed(seen, peer, ahead[0].figures.backoff_max)
 
 
 def consequence(played: rehearsal.Played) -> str:

@@ -121,6 +121,12 @@ def test_a_term_that_served_for_as_long_as_who_would_let_it_pass_asks_for_has_no
     assert [part.name for part in outlook.parts_of(seen)] == order
 
 
+def test_one_that_nobody_lets_pass_leads_when_those_before_it_have_stepped_behind():
+    """a steps behind d, and is last then; whose turn it is has nobody better behind."""
+    seen = cluster(PAIR[0], node("b", 2, priority=50), node("c", 3, priority=200), node("d", 4, priority=60), terms=LOST)
+    assert [part.name for part in outlook.parts_of(seen)] == ["a", "c", "d", "b"]
+
+
 def test_who_is_first_in_line_leads_whatever_its_last_term_was():
     seen = cluster(PAIR[0], node("c", 2, priority=200), node("b", 3), terms=LOST)
     assert [part.name for part in outlook.parts_of(seen)] == ["a", "c", "b"] and outlook.hindrances(seen, "c") == []
