@@ -17,12 +17,19 @@ _LOGINS = frozenset(("su", "sudo", "runuser", "login"))
 """Programs that may begin a login session, whose processes systemd takes out of the group's cgroup (pam_systemd(8))."""
 
 
+_SYSTEM = ("", "/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin")
+"""Folders in which these names mean these programs."""
+
+
 def notes(file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str]) -> List[str]:
     """file: the configuration's. infos: items of getAllConfigInfo. groups: those of the elections."""
     said = installation.SharedLines(file)
     for info in installation.concerned(infos, groups):
-        loaded = program_info.loaded_command(program_info.split(info))
-        name = os.path.basename(loaded[0]) if loaded else ""
+        words = program_info.split(info)
+        words = list(program_info.loaded_command(words) if program_info.is_loaded(words) else words)
+        folder, name = os.path.split(words[0]) if words else ("", "")
+        if program_info.is_listener(info) or folder not in _SYSTEM:
+            continue
         if name in _ASKED:
             said.add(info, "command", (
                 f"what {name} has started by a daemon is no process of this program, and may live on when the group is proven "

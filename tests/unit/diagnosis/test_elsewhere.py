@@ -14,6 +14,7 @@ def told(command, group="primary", name="orders"):
     ("/opt/zkelect/bin/zkelect run -- /usr/bin/systemctl start --wait orders", "what systemctl has started by a daemon"),
     ("zkelect run -- su - app -c /opt/app/start", "su may begin a login session, whose processes leave the group's cgroup"),
     ("zkelect run -- /usr/bin/sudo -u app orders", "sudo may begin a login session"),
+    ("docker run orders", "what docker has started by a daemon"), ("zkelect run -- service orders start", "what service has started"),
 ])
 def test_they_are_told_with_the_section_and_what_to_do(command, words):
     [line] = told(command)
@@ -22,7 +23,8 @@ def test_they_are_told_with_the_section_and_what_to_do(command, words):
 
 
 @pytest.mark.parametrize("command", [
-    "zkelect run -- /usr/bin/orders-server", "zkelect run -- setpriv --reuid app orders", "docker run orders", "zkelect run", "",
+    "zkelect run -- /usr/bin/orders-server", "zkelect run -- setpriv --reuid app orders", "zkelect run", "",
+    "zkelect run -- /opt/app/service", "/opt/app/login",
     "zkelect run -- /usr/bin/orders --via docker",
 ])
 def test_others_are_not(command):
