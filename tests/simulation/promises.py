@@ -272,9 +272,12 @@ class Promises:
         switchover = self.ordered(before).switchover
         if switchover is not None and (switchover.to == who or switchover.target == path.rpartition("/")[2]):
             self.world.broken(f"10: {who} steps behind others, and is to lead by order")
-        # It passes over one whose last term has failed, for the next better one.
-        if better and max(self.rank(one) for _, one in self.paths.queue(before)) <= self.rank(before[path]):
-            self.world.broken(f"11: {who} steps behind {better}, who is not there, or no better; nor is anybody else")
+        mine, other = self.rank(before[path]), before.get(f"{self.paths.election}/{better}")
+        if better and (other is None or self.rank(other) <= mine):
+            # It passes over one whose last term has failed, for the next better one.
+            others = [one for place, one in self.paths.queue(before) if place > path and self.rank(one) > mine]
+            if not any(not self.failed(self.ensemble.owners[one.ephemeralOwner]) for one in others):
+                self.world.broken(f"11: {who} steps behind {better}, who is not there, or no better; nor is anybody else")
 
     @staticmethod
     def rank(proposal: Znode) -> int:
@@ -288,11 +291,15 @@ class Promises:
         ranks_of = {self.ensemble.owners[one.ephemeralOwner]: self.rank(one) for _, one in self.paths.queue(self.ensemble.tree)}
         if to in ranks_of and ranks_of[to] <= ranks_of.get(node, -1):
             self.world.broken(f"12: {node} hands back to {to}, which is no better by their proposals")
+        if self.failed(to):
+            self.world.broken(f"12: {node} hands back to {to}, whose last term failed")
+
+    def failed(self, node: str) -> bool:
+        """Whether the last term of a node has failed, and no operator has had that forgotten."""
         path = f"{self.paths.state}/history"
         terms = history.read(self.ensemble.tree[path].data) if path in self.ensemble.tree else []
-        last = next((one for one in terms if one.get("node") == to), {})
-        if last.get("ended", {}).get("failed") and last["token"] > self.ordered(self.ensemble.tree).cleared.get(to, 0):
-            self.world.broken(f"12: {node} hands back to {to}, whose last term failed")
+        last = next((one for one in terms if one.get("node") == node), {})
+        return bool(last.get("ended", {}).get("failed")) and last["token"] > self.ordered(self.ensemble.tree).cleared.get(node, 0)
 
     def ordered(self, tree: Tree) -> control.Control:
         """What operators have ordered."""
