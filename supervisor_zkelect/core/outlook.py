@@ -6,7 +6,8 @@ each node says of itself. The times come of `rehearsal.play`, so of the machine 
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from itertools import takewhile
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from supervisor_zkelect.core import figures, history, nodes, ranks, rehearsal, roles, untrusted
 from supervisor_zkelect.core.rehearsal import PlayedNode
@@ -159,34 +160,39 @@ def parts_of(seen: ElectionView) -> List[PlayedNode]:
     ]
 
 
+def _others(seen: ElectionView) -> List[NodeView]:
+    """Who stands in the queue beside the primary, in its order."""
+    return [one for one in seen.queue if one.name != seen.primary]
+
+
 def _in_turn(seen: ElectionView) -> List[NodeView]:
-    """The others, as they lead one after the other: whoever is next steps behind them all, once in a turn, where one behind has a
-    higher priority and its last term has not failed."""
-    left, led = [one for one in seen.queue if one.name != seen.primary], []
-    stepped: Set[str] = set()
+    """The others, as they lead one after the other: whoever is next steps behind them all where it lets one of them pass."""
+    left, led = _others(seen), []
     while left:
         first, *behind = left
-        better = [
-            one for one in behind if one.priority > first.priority and not _has_failed(seen, one, first.figures.backoff_max)
-        ]
-        if better and first.name not in stepped:
-            stepped.add(first.name)
+        # That ends, as who has the highest priority lets nobody pass.
+        if any(_lets_pass(seen, first, one) for one in behind):
             left = [*behind, first]
         else:
             led.append(first)
-            left, stepped = behind, set()
+            left = behind
     return led
 
 
-def _has_failed(seen: ElectionView, peer: NodeView, healthy: float) -> bool:
-    """healthy: seconds for which a term must have served to make an earlier failure forgotten."""
-    return history.failed_last(seen.terms, peer.name, peer.cleared, healthy)
+def _lets_pass(seen: ElectionView, first: NodeView, one: NodeView) -> bool:
+    """Whether a node that is next in line steps behind another one: for its priority, unless the last term of that failed."""
+    return one.priority > first.priority and not _has_failed(seen, first, one)
+
+
+def _has_failed(seen: ElectionView, first: NodeView, one: NodeView) -> bool:
+    """Whether the last term of a node has failed, as the one that is next in line judges it."""
+    return history.failed_last(seen.terms, one.name, one.cleared, first.figures.backoff_max)
 
 
 def passed_over(seen: ElectionView, peer: NodeView) -> bool:
-    """Whether nobody before it in the queue lets this candidate pass, since its last term has failed."""
-    ahead = [one for one in seen.queue if one.name != seen.primary and one.place is not None and one.place < (peer.place or 0)]
-    return bool(ahead) and _has_failed(seen, peer, ahead[0].figures.backoff_max)
+    """Whether somebody of a lower priority stands before this candidate, and does not let it pass."""
+    before = takewhile(lambda one: one.name != peer.name, _others(seen)) if peer.place else ()
+    return any(one.priority < peer.priority and _has_failed(seen, one, peer) for one in before)
 
 
 def consequence(played: rehearsal.Played) -> str:
@@ -255,7 +261,7 @@ def hindrances(seen: ElectionView, follower: str) -> List[str]:
         if one.live:
             said += ["tells nothing of itself, so that its times are guesses"] * (not one.told)
             said += [f"failed its last promotion: {one.failed}"] * bool(one.failed)
-            said += ["is let pass by nobody, as its last term has failed"] * (_outranks(seen, one) and passed_over(seen, one))
+            said += ["is let pass by nobody, as its last term has failed"] * passed_over(seen, one)
             said += ["is unguarded"] * (one.told and not one.guarded)
             said += [one.differs] * bool(one.differs)
             said += ["has not recognised the last order yet"] * (not one.recognised)
@@ -269,12 +275,6 @@ def hindrances(seen: ElectionView, follower: str) -> List[str]:
     if primary is not None and primary.differs:
         lines.append(f"{primary.name} {primary.differs}")
     return list(dict.fromkeys(lines))
-
-
-def _outranks(seen: ElectionView, peer: NodeView) -> bool:
-    """Whether somebody of a lower priority stands before this candidate."""
-    place = peer.place or 0
-    return any(one.priority < peer.priority for one in seen.queue if one.name != seen.primary and (one.place or 0) < place)
 
 
 def basis(seen: ElectionView, follower: str) -> str:

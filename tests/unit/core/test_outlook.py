@@ -132,6 +132,11 @@ def test_who_is_first_in_line_leads_whatever_its_last_term_was():
     assert [part.name for part in outlook.parts_of(seen)] == ["a", "c", "b"] and outlook.hindrances(seen, "c") == []
 
 
+def test_who_stands_in_no_queue_is_let_pass_by_nobody_anyway():
+    seen = cluster(PAIR[0], PAIR[1], node("c", None, "detached", priority=200), terms=LOST)
+    assert outlook.hindrances(seen, "b") == ["c does not stand in the queue (detached)"]
+
+
 @pytest.mark.parametrize("priority", [100, 50])
 def test_of_no_higher_priority_there_is_nothing_to_tell(priority):
     seen = cluster(PAIR[0], PAIR[1], node("c", 3, priority=priority), terms=LOST)
