@@ -222,7 +222,7 @@ def restart(cluster: Cluster, words: List[str]) -> None:
     elif words[0] == "service":
         now = cluster.ensemble.milliseconds()
         due = now + round(1000 * float(words[2])) if words[1:] else None
-        cluster.order(control.order_restart(control.Restart(control.Order("r", "operator", at=now), due)))
+        cluster.order(control.order_restart(control.Restart(control.Order(f"r {now}", "operator", at=now), due)))
     else:
         cluster.node(words[0]).terminate_listener()
 
@@ -254,7 +254,9 @@ def switchover(cluster: Cluster, words: List[str]) -> None:
         cluster.order(control.end_switchover)
         return
     due = cluster.ensemble.milliseconds() + round(1000 * float(words[2])) if words[1:] else None
-    order = control.Order("s", "operator", at=cluster.ensemble.milliseconds())
+    now = cluster.ensemble.milliseconds()
+    # Each has an id of its own: what became of one is known by that.
+    order = control.Order(f"s {now}", "operator", at=now)
     cluster.order(control.order_switchover(control.Switchover(order, cluster.node(words[0]).name, due)))
 
 
