@@ -50,7 +50,7 @@ class Away:
     def terms(self, most):
         raise NotConnected("the connection was lost")
 
-    def overview(self):
+    def overview(self, exact=False):
         raise TimedOut("no answer")
 
     def tell_of_node(self, node, entry):
