@@ -16,7 +16,6 @@ _ASKED = frozenset((
 _LOGINS = frozenset(("su", "sudo", "runuser", "login"))
 """Programs that may begin a login session, whose processes systemd takes out of the group's cgroup (pam_systemd(8))."""
 
-
 _SYSTEM = ("", "/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin")
 """Folders in which these names mean these programs."""
 
@@ -26,8 +25,7 @@ def notes(file: str, infos: Iterable[Mapping[str, Any]], groups: Sequence[str]) 
     said = installation.SharedLines(file)
     for info in installation.concerned(infos, groups):
         words = program_info.split(info)
-        words = list(program_info.loaded_command(words) if program_info.is_loaded(words) else words)
-        folder, name = os.path.split(words[0]) if words else ("", "")
+        folder, name = os.path.split([*program_info.loaded_command(words), *words, ""][0])
         if program_info.is_listener(info) or folder not in _SYSTEM:
             continue
         if name in _ASKED:

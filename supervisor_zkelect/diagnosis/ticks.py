@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from contextlib import suppress
 from typing import Any, List
 
 from supervisor_zkelect.core.untrusted import printable
-from supervisor_zkelect.zookeeper import connect, kazoo_internals, replies
-from supervisor_zkelect.zookeeper.errors import ElectionError
+from supervisor_zkelect.zookeeper import admission, replies
 
 
 def notes(settings: Any, seconds: float) -> List[str]:
@@ -17,22 +15,11 @@ def notes(settings: Any, seconds: float) -> List[str]:
 
     settings: of a file (`settings.Settings`). seconds: that a server has to answer. Nothing is told where none does.
     """
-    asked, granted = max(2 * settings.tick_time, replies.SHORTEST_TIMEOUT), [0.0]
+    asked, found = max(2 * settings.tick_time, replies.SHORTEST_TIMEOUT), [0.0]
     # Whatever is granted is worth knowing here.
-    client = connect.client_for(settings, timeout=asked, limits=lambda: (settings.reply_max, math.inf))
-
-    def note(sent: float, timeout: float, identity: int, password: bytes) -> None:
-        granted[0] = timeout
-
-    kazoo_internals.on_connect(client, note)
-    try:
-        connect.start_client(client, seconds)
-    except (ElectionError, OSError):
-        return []
-    finally:
-        with suppress(Exception):
-            connect.stop_in_time(client, seconds)
-    return told(settings, asked, granted[0])
+    limits = (settings.reply_max, math.inf)
+    admission.by_client(settings, seconds, lambda client, granted: found.append(granted), asked, lambda: limits)
+    return told(settings, asked, found[-1])
 
 
 def told(settings: Any, asked: float, granted: float) -> List[str]:

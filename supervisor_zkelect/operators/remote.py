@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
 from supervisor_zkelect.config.values import NAME_RULE, is_election_name
@@ -89,12 +89,10 @@ def opened(settings: Any, seconds: float = ZOOKEEPER_TIME) -> Any:
 
 
 def end(client: Any) -> None:
-    """End a client of which nothing is wanted any more: no trouble with that, as of a session that is lost just then, is to cost
-    an outcome that is known."""
+    """As `connect.end_client`."""
     from supervisor_zkelect.zookeeper import connect
 
-    with suppress(Exception):
-        connect.stop_in_time(client, STOP_TIME)
+    connect.end_client(client, STOP_TIME)
 
 
 def _given(arguments: argparse.Namespace) -> Dict[str, str]:

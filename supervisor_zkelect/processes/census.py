@@ -124,8 +124,8 @@ class Census:
         self._outside = frozenset({seen.session, *former_sessions})
         self.gone = seen.gone
         self.foreign: Set[Tuple[int, int]] = set()
-        #: names of the groups in charge
-        self.groups: Dict[str, None] = {}
+        #: names of the groups in charge, as whoever is in charge has them
+        self.groups: Collection[str] = ()
         # What supervisord itself was started with, all that it starts has as well.
         self._inherited = os.fsdecode(self.kernel.variables(supervisord_pid, (_SECRET,), LONGEST)[0].get(_SECRET, b""))
         #: groups of supervisord's children by their registration or by its books, which outweigh what they carry

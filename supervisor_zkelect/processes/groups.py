@@ -48,6 +48,7 @@ class Groups:
         kernel = self._kernel = census.kernel
         self._caged = cgroups is not None
         self._states: Dict[str, GroupState] = {}
+        census.groups = self._states
         self._timers = sched.scheduler(now)
         group_calls = GroupCalls(supervisord)
         self._questions = Questions(calls.ask, do, group_calls)
@@ -67,7 +68,6 @@ class Groups:
 
     def state(self, name: str) -> GroupState:
         """What is known of a group. On any thread, as long as it is only looked at."""
-        self.census.groups[name] = None
         return self._states.setdefault(name, GroupState(name, Kin(name, self._caged)))
 
     def all(self) -> List[GroupState]:

@@ -5,7 +5,7 @@ Nothing is written: what a node would write is tried in transactions that cannot
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List, Optional, Tuple
 
 from kazoo import exceptions as kazoo_errors
 
@@ -27,13 +27,17 @@ def trouble(settings: Any, timeout: float = 5.0) -> Optional[str]:
     return by_client(settings, timeout, lambda client, granted: said.append(refusal(client, settings, timeout))) or said[0]
 
 
-def by_client(settings: Any, timeout: float, work: Work) -> Optional[str]:
+def by_client(
+    settings: Any, timeout: float, work: Work, asked: Optional[float] = None,
+    limits: Optional[Callable[[], Tuple[int, float]]] = None,
+) -> Optional[str]:
     """Do work by a client of its own; None when that was done, else one line that says why ZooKeeper did not let it.
 
     timeout: seconds in which a server has to answer. work: is given the client, kazoo's, and the session timeout that was
-    granted, in seconds.
+    granted, in seconds. asked: the session timeout to ask for, by default the settings'. limits: as `connect.client_for` has
+    them.
     """
-    client, granted = connect.client_for(settings), [0.0]
+    client, granted = connect.client_for(settings, timeout=asked, limits=limits), [0.0]
 
     def note(sent: float, seconds: float, identity: int, password: bytes) -> None:
         granted[0] = seconds
@@ -45,7 +49,7 @@ def by_client(settings: Any, timeout: float, work: Work) -> Optional[str]:
     except (client.handler.timeout_exception, ElectionError, OSError, kazoo_errors.KazooException) as error:
         return f"ZooKeeper: {error or type(error).__name__}"
     finally:
-        connect.stop_client(client)
+        connect.end_client(client, timeout)
     return None
 
 

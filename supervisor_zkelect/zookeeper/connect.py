@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
+from contextlib import suppress
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from kazoo.client import KazooClient
@@ -155,6 +156,13 @@ def stop_in_time(client: KazooClient, limit: float) -> None:
     thread.join(limit)
     if errors:
         raise errors[0]
+
+
+def end_client(client: KazooClient, limit: float) -> None:
+    """End a client of which nothing is wanted any more, within `limit` seconds: no trouble with that, as of a session that is
+    lost just then, is to cost what is known by it."""
+    with suppress(Exception):
+        stop_in_time(client, limit)
 
 
 def open_client(

@@ -7,7 +7,6 @@ tells what an order that is under way waits for, and takes it back.
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Callable, Optional, Set, Tuple, TypeVar
 
@@ -319,13 +318,14 @@ def _going_on(elector: DeskCalls, found: Control) -> Control:
 
 def _alone(begun: Control) -> bytes:
     """The data of a control with these orders alone, if there are such."""
-    orders = {name: one.document() for name, one in (("switchover", begun.switchover), ("restart", begun.restart)) if one}
-    nodes = {
-        node: {"maintenance": {**one.document(), "begun": begun.leaving[node]}} for node, one in begun.maintenance.items()
-    }
-    if nodes:
-        orders["nodes"] = nodes
-    return json.dumps({"v": control.VERSION, **orders}).encode("utf-8") if orders else b""
+    changes = [control.begin_maintenance(node, order) for node, order in begun.maintenance.items()]
+    changes += [control.mark_maintenance(node, term) for node, term in begun.leaving.items()]
+    changes += [control.order_switchover(begun.switchover)] if begun.switchover is not None else []
+    changes += [control.order_restart(begun.restart)] if begun.restart is not None else []
+    data = b""
+    for change in changes:
+        data = control.amended(data, None, change)
+    return data
 
 
 def _no_reset(found: Control) -> str:

@@ -240,8 +240,8 @@ class OrderCalls(ClaimCalls):
                 raise NotBegun(f"this election is {found.paused.told()}; see zkelect resume")
             if not standing.begun:
                 self._require_untold(order)
-            if not standing.begun and control.overdue(standing, self.server_time()):
-                raise NotBegun("its time was over by more than ten minutes")
+                if control.overdue(standing, self.server_time()):
+                    raise NotBegun("its time was over by more than ten minutes")
             written = control.amended(data, self._servers.now(), control.order_restart(standing._replace(begun=mine.token)))
             operations: List[Operation] = [
                 ("set_data", (self.control_znode, written, found.stamp.version), {}), ("set_data", (self.election_ack, b""), {}),

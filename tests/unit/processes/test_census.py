@@ -105,7 +105,7 @@ def test_the_secret_names_the_group_whatever_a_supervisord_inside_it_calls_its_p
     one = start(ZKELECT_SECRET=own_secret(), SUPERVISOR_GROUP_NAME="inner", SUPERVISOR_SERVER_URL=url)
     other = start(ZKELECT_SECRET="none", SUPERVISOR_GROUP_NAME="inner", SUPERVISOR_SERVER_URL=url)
     seen = watching()
-    seen.groups.update({"other": None, "primary": None})
+    seen.groups = ("other", "primary")
     found = pids(find(seen).living)
     assert one.pid in found and other.pid not in found
     assert one.pid not in pids(find(seen, "inner").living) | pids(find(seen, "other").living)
@@ -117,7 +117,7 @@ def test_a_secret_that_supervisord_passes_on_names_no_other_group(start):
     other = start(ZKELECT_SECRET=own_secret())
     kernel = Inheriting(own_secret())
     seen = census.Census(os.getppid(), URL, "instance", secrets=SECRETS, kernel=kernel)
-    seen.groups["primary"] = None
+    seen.groups = ("primary",)
     found = pids(find(seen).living)
     assert one.pid not in found and other.pid in found
 

@@ -51,6 +51,11 @@ def node():
     made.manager.close()
 
 
+def test_a_secret_may_name_each_group_that_is_in_charge_by_now(node):
+    node.groups.state("later")
+    assert list(node.groups.census.groups) == ["primary", "later"]
+
+
 def test_an_order_to_stop_stands_though_nobody_can_be_told_of_the_start_that_it_ends(node):
     node.groups.starter.start(node.state, 1)
     node.lacks = MemoryError()
