@@ -179,12 +179,12 @@ TABLE: Dict[Type[Any], Row] = {
         Move("watching", orders.control_seen, "asking"),
         Move(" ".join(step for step in _EVERYWHERE.split() if step != "watching"), orders.control_seen),
     ]),
-    pause_messages.PauseWritten: Row([Move("probing acking primary", pausing.written)], "no pause is consented to or ended"),
+    pause_messages.PauseWritten: Row([Move(_RUNNING, pausing.written)], "no pause is consented to or ended"),
     pause_messages.ConsentRead: Row([
         Move(f"{_INHERITED} probing acking primary", pausing.consent_read, "stopping"),
-    ], "no consent is looked for"),
+    ], "no pause keeps a group from ending that is only being started, so no consent is looked for"),
     pause_messages.PauseEchoed: Row([
-        Move("probing acking primary", pausing.echoed), Move(_INHERITED, pausing.echoed_early),
+        Move(_RUNNING, pausing.echoed), Move(_INHERITED, pausing.echoed_early),
     ], "the guard is not asked about a pause"),
     messages.Begun: Row([
         Move("claiming fencing leasing restarting starting probing acking", orders.begun, "stopping"),

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from supervisor_zkelect.core import messages, pause_messages, role
+from supervisor_zkelect.core import messages, pause_messages, role, transitions
 from supervisor_zkelect.core.lease import DRIFT
 from supervisor_zkelect.core.pausing import AGAIN
+from supervisor_zkelect.core.roles import PRIMARY, PROMOTING, STEPS
 from supervisor_zkelect.core.state import FURTHER, INFINITY, lease_of, next_wakeup
 from tests.unit.core.test_role import SETTINGS, UP, Node
 
@@ -125,6 +126,38 @@ def test_resume_takes_the_flag_back_and_has_that_confirmed_before_it_is_written(
     node.event(pause_messages.PauseWritten(node.op(pause_messages.EndPause)))
     assert node.at == ("primary", "") and node.state.pausing is None
     assert not node.event(seen(None)).did(pause_messages.Consent)
+
+
+def in_step(node, step):
+    """A node that leads anew by the proposal of a term of its own that is proven dead, and whose consent nobody could take back."""
+    node.promoting().event(messages.Leased(node.now, node.now + 99.0))
+    if step != "starting":
+        node.event(messages.ServiceStarted(node.op(messages.StartGroup)))
+    if step == "acking":
+        node.event(messages.Tick(), 0.01).event(messages.Probed(node.op(messages.Probe), True, "ok"))
+    assert node.at == ("promoting", step)
+    return node
+
+
+@pytest.mark.parametrize("answered", ["starting", "probing", "acking"])
+def test_a_pause_that_a_former_term_consented_to_is_ended_in_each_step_of_the_next(node, answered):
+    """An answer that counts only in a later step is waited for for ever."""
+    in_step(node, answered).event(seen(STANDS._replace(resume=True, own=True)))
+    assert node.did(pause_messages.TellPause)
+    assert node.event(pause_messages.PauseEchoed(False, True)).did(pause_messages.EndPause)
+    node.event(pause_messages.PauseWritten(node.op(pause_messages.EndPause), "ZooKeeper refuses"))
+    assert node.event(messages.Tick(), AGAIN).did(pause_messages.EndPause)
+    node.event(pause_messages.PauseWritten(node.op(pause_messages.EndPause)))
+    assert node.at == ("promoting", answered) and node.state.pausing is None and node.state.orders.pause is None
+
+
+@pytest.mark.parametrize("kind", [pause_messages.PauseEchoed, pause_messages.PauseWritten])
+def test_what_ends_a_pause_is_heard_wherever_one_may_be_ended(kind):
+    """A pause is led in every step in which a group may run by this node's order, but for its stop, which ends that."""
+    running = [(PROMOTING, step) for step in STEPS[PROMOTING]] + [(PRIMARY, "")]
+    begun = role.begin(100.0)[0]
+    may_run = [transitions.step_of(*one) for one in running if replace(begun, role=one[0], step=one[1]).may_run]
+    assert may_run and [step for step in may_run if isinstance(transitions.PAIRS[step, kind], str)] == []
 
 
 def test_a_resume_that_fails_is_sent_again_under_an_ordinary_lease(node):

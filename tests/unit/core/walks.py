@@ -79,6 +79,14 @@ class Walk:
                 role="promoting", step="restarting", since=self.now, up=True, alive=True, grace=2.0, margin=1.0, op=20, waiting=20,
                 proposal="n-1", token=7, claimed_at=self.now - 9.0, deadline=self.now + 3.0, led=True, restart="r", timeout=10.0,
             )
+        if seed % 12 == 3:
+            # The group is started while a pause is ended to which a former term of this node has consented.
+            step, waits = own.choice(["starting", "restarting"]), own.choice(["bounding", "resuming"])
+            self.state = State(
+                role="promoting", step=step, since=self.now, up=True, alive=True, grace=2.0, op=21, waiting=20, proposal="n-1", token=7,
+                claimed_at=self.now, deadline=self.now + 3.0, led=True, restart="r" if step == "restarting" else "", timeout=10.0,
+                pausing=Pausing("p", waits, 21 if waits == "resuming" else 0),
+            )
         if chance() < 0.1 and self.state.step != "clearing":
             # Somebody waits to hear who leads since a term of before, which a new listener has none of.
             self.state = replace(self.state, resigning=(Resigning("t", self.now, 5, left_at=self.now),))
