@@ -568,6 +568,11 @@ def dead(pid):
     return process is None or process.gone
 
 
+def starts():
+    """The threads that start a command."""
+    return [thread for thread in threading.enumerate() if thread.name == "zkelect-start"]
+
+
 def all_die(*files):
     pids = [int(file.read_text(encoding="ascii")) for file in files]
     wait.until(lambda: all(map(dead, pids)), LONG, f"processes {pids} to end")
@@ -652,7 +657,7 @@ def can_watch():
 def test_exec_that_cannot_even_be_executed_is_ended_by_the_limit(hangs):
     """Whoever starts it would wait for ever, and no fence and no probe after it would have a thread."""
     assert at_limit(parse(f"exec:{hangs}"), f"running {hangs}, killed").ok is False
-    wait.until(lambda: not [thread for thread in threading.enumerate() if thread.name == "zkelect-start"], LONG, "the start to end")
+    wait.until(lambda: not starts(), LONG, "the start to end")
     wait.until(lambda: not [one for one in psutil.Process().children() if one.name() == hangs.name[:15]], LONG, "the child to be dead")
 
 
@@ -664,13 +669,14 @@ def test_exec_that_cannot_even_be_killed_is_started_once_only(hangs, monkeypatch
     at_limit(parse(f"exec:{hangs}"), f"running {hangs}, killed")
     bad(parse(f"exec:{hangs}"), "an earlier start of it hangs in the kernel still")
     good(parse("exec:true"))
-    starting = [thread for thread in threading.enumerate() if thread.name == "zkelect-start"]
-    assert len(starting) == 1
+    # The thread that started `true` has told so, and may not have ended yet.
+    wait.until(lambda: len(starts()) == 1, LONG, "the start that hangs to be the only one")
+    (hanging,) = starts()
     monkeypatch.setattr(proc, "kill", kill)
     for one in psutil.Process().children():
         if os.getsid(one.pid) == one.pid:
             one.kill()
-    wait.until(lambda: not starting[0].is_alive(), LONG, "the start to end")
+    wait.until(lambda: not hanging.is_alive(), LONG, "the start to end")
     wait.until(lambda: "hangs in the kernel" not in parse(f"exec:{hangs}").probe(0.2).reason, LONG, "another start")
 
 
