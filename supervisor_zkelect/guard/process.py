@@ -125,7 +125,7 @@ class GuardProgram:
         self.cgroups, self.former = cgroups.find(self.owner, terms.url)
         keeper_words = (self.folder, terms.config, terms.credentials, self.owner)
         self.keeper = keeper_link.KeeperLink(*keeper_words, self.selector, self.on_keeper)
-        self.supervisord = Supervisord(terms.calls or terms.url, *credentials)
+        self.supervisord = Supervisord(terms.calls or terms.url, *credentials, pid=self.owner.pid)
         self.calls = Workers(min(max(8, 4 * terms.room), MOST_CALLS), "zkelect-rpc")
         key = Key(self.folder)
         if key.trouble:

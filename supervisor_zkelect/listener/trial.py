@@ -61,10 +61,10 @@ def settings_of(path: str) -> Optional[Tuple[Settings, Optional[kept_config.Conf
 
 
 def supervisord_of(settings: Settings, url: str = "") -> Supervisord:
-    """The supervisord of a listener with these settings. url: where it is reached unless they say so. Raises ValueError for a URL
-    of no known kind."""
+    """The supervisord of this process, a listener with these settings. url: where it is reached unless they say so. Raises
+    ValueError for a URL of no known kind."""
     password = settings.password.reveal() if settings.password else None
-    return Supervisord(settings.serverurl or url, settings.username, password)
+    return Supervisord(settings.serverurl or url, settings.username, password, pid=os.getppid())
 
 
 def login_trouble(settings: Settings, url: str = "") -> str:

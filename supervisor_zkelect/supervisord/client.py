@@ -10,6 +10,7 @@ once.
 from __future__ import annotations
 
 import base64
+import os
 import socket
 import struct
 import time
@@ -79,13 +80,21 @@ class Supervisord:
     resolver. While it has no address, as before a resolver runs at boot, each call looks it up again within its own limit, and
     raises Unreachable where that fails or no thread is to be had. Of several addresses each is tried until one can be connected
     to: supervisord may listen on 127.0.0.1 where localhost is ::1 first. Raises ValueError for another kind of url.
+
+    pid: that of the supervisord that is meant, None for whichever answers. Its socket may be removed, or a file may name that of
+    another, whose programs nobody here means: whoever answers is asked for its pid, once for each socket and again after a
+    failure, and a call to another one raises Unreachable, unsent.
     """
 
     def __init__(
-        self, url: str, username: Optional[str] = None, password: Optional[str] = None, timeout: float = 5.0
+        self, url: str, username: Optional[str] = None, password: Optional[str] = None, timeout: float = 5.0,
+        pid: Optional[int] = None,
     ) -> None:
         self.url = url
         self.timeout = timeout
+        self._pid = pid
+        #: the socket, as `_door` tells it, at which the supervisord that is meant was the last to answer
+        self._proven: Optional[Tuple[int, ...]] = None
         self._host, self._port = "", 0
         host = "localhost"
         if url.startswith(UNIX) and url != UNIX:
@@ -112,15 +121,56 @@ class Supervisord:
         timeout: seconds for the whole call; default the one of the constructor.
         Raises Fault when supervisord answers with one, and Unreachable for everything else.
         """
+        limit = timeout or self.timeout
+        deadline = time.monotonic() + limit
+        if self._pid is not None:
+            self._prove(limit, deadline)
+        return self._ask(method, args, limit, deadline)
+
+    def _ask(self, method: str, args: Any, limit: float, deadline: float) -> Any:
         body = xmlrpc.request(method, args)
         # One piece, so that supervisord finds all of it or nothing, however long this process is held up.
         request = f"{self._headers}Content-Length: {len(body)}\r\n\r\n".encode("ascii") + body
         try:
-            return xmlrpc.answer(self._exchange(request, timeout or self.timeout))
+            return xmlrpc.answer(self._exchange(request, limit, deadline))
         except xmlrpc.XmlRpcFault as fault:
             raise Fault(fault.code, fault.text) from None
         except ValueError as error:
+            self._proven = None
             raise Unreachable(f"{self.url} does not answer like supervisord: {error}") from error
+        except Unreachable:
+            self._proven = None
+            raise
+
+    def _prove(self, limit: float, deadline: float) -> None:
+        """Raise Unreachable unless the supervisord that is meant answers, as far as it says who it is."""
+        door = self._door()
+        if door == self._proven:
+            return
+        try:
+            pid = self._ask("supervisor.getPID", (), limit, deadline)
+        except Fault:
+            # While it shuts down it tells nobody, and refuses the call that follows as well.
+            return
+        except Unreachable as error:
+            raise Unreachable(error.reason, sent=False) from error
+        if pid != self._pid:
+            raise Unreachable(
+                f"{self.url} is answered by another supervisord, process {pid}, and not by process {self._pid}, which is meant; "
+                "end the other one, or give each an address of its own, and restart this one",
+                sent=False,
+            )
+        self._proven = door
+
+    def _door(self) -> Tuple[int, ...]:
+        """What changes when another process listens at a path. A port is its listener's until that closes it."""
+        path = self.url[len(UNIX):] if self.url.startswith(UNIX) else ""
+        try:
+            found = os.stat(path) if path else None
+        except OSError:
+            # Whoever connects is told why.
+            found = None
+        return (found.st_dev, found.st_ino, found.st_ctime_ns) if found else ()
 
     def wake(self) -> None:
         """Turn supervisord's loop twice, by a connection that is closed at once: the first turn reaps, the next restarts. It
@@ -136,9 +186,8 @@ class Supervisord:
         except OSError:
             return
 
-    def _exchange(self, request: bytes, timeout: float) -> bytes:
-        """Send a request and return the body of its answer."""
-        deadline = time.monotonic() + timeout
+    def _exchange(self, request: bytes, limit: float, deadline: float) -> bytes:
+        """Send a request and return the body of its answer. limit: what there was until the deadline, to be told."""
         connection = None
         try:
             if not self._addresses:
@@ -157,7 +206,7 @@ class Supervisord:
                 # Drop what the kernel has not delivered yet; else it could reach a thawed supervisord
                 # later than a request that was made after this one had ended.
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            raise Unreachable(f"{self.url} did not answer within {timeout:g} s", connection is not None) from None
+            raise Unreachable(f"{self.url} did not answer within {limit:g} s", connection is not None) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise Unreachable(f"{self.url}: {reason}", connection is not None) from error

@@ -1,24 +1,31 @@
 """Which address of supervisord a call takes: that of a socket's path, and of a host name that has several, or none yet."""
 
 import contextlib
+import os
 import socket
 import threading
 import time
 
 import pytest
 
-from supervisor_zkelect.supervisord.client import Supervisord, Unreachable
+from supervisor_zkelect.supervisord.client import Fault, Supervisord, Unreachable
 from tests.doors import hanging, refusing
 
-ANSWER = b"<?xml version='1.0'?><methodResponse><params><param><value><int>7</int></value></param></params></methodResponse>"
+ANSWER = "<?xml version='1.0'?><methodResponse><params><param><value><int>%d</int></value></param></params></methodResponse>"
+FAULT = (
+    "<?xml version='1.0'?><methodResponse><fault><value><struct><member><name>faultCode</name><value><int>%d</int></value></member>"
+    "<member><name>faultString</name><value><string>no</string></value></member></struct></value></fault></methodResponse>"
+)
 
 
 @contextlib.contextmanager
-def answering(place):
-    """A supervisord in so far as each call is answered with 7; yields (address, list of calls). place: a host, or a path."""
+def answering(place, number=7, text=ANSWER):
+    """A supervisord in so far as each call is answered with this number; yields (address, list of calls). place: a host, an
+    address, or a path."""
     family = socket.AF_UNIX if "/" in place else socket.AF_INET6 if ":" in place else socket.AF_INET
     with socket.socket(family) as door:
-        door.bind(place if family == socket.AF_UNIX else (place, 0))
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind(place if family == socket.AF_UNIX or not isinstance(place, str) else (place, 0))
         door.listen(8)
         calls = []
 
@@ -30,8 +37,8 @@ def answering(place):
                     return
                 with connection:
                     calls.append(connection.recv(65536))
-                    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(ANSWER)}\r\n\r\n".encode()
-                    connection.sendall(head + ANSWER)
+                    body = text % number
+                    connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -237,3 +244,73 @@ def test_an_ipv6_literal():
             assert f"Host: [::1]:{address[1]}".encode() in calls[0]
     except OSError as error:
         pytest.skip(f"no IPv6 here: {error.strerror}")
+
+
+def methods(calls):
+    return [call.partition(b"<methodName>")[2].partition(b"</methodName>")[0].decode() for call in calls]
+
+
+@pytest.fixture(params=["path", "port"])
+def place(request, tmp_path):
+    if request.param == "path":
+        return str(tmp_path / "s.sock")
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return door.getsockname()
+
+
+def url_of(place):
+    return f"unix://{place}" if isinstance(place, str) else f"http://127.0.0.1:{place[1]}"
+
+
+def test_whoever_answers_is_asked_once_who_it_is(place):
+    with answering(place) as (_, calls):
+        door = Supervisord(url_of(place), pid=7)
+        for _ in range(3):
+            assert door.call("supervisor.getState") == 7
+        assert methods(calls) == ["supervisor.getPID", *3 * ["supervisor.getState"]]
+
+
+def test_another_supervisord_is_asked_for_nothing(place):
+    with answering(place, 8) as (_, calls):
+        door = Supervisord(url_of(place), pid=7)
+        for _ in range(2):
+            with pytest.raises(Unreachable, match="another supervisord, process 8, and not by process 7, which is meant") as error:
+                door.call("supervisor.stopProcessGroup", "primary", False)
+            assert not error.value.sent
+        assert methods(calls) == 2 * ["supervisor.getPID"]
+
+
+def test_another_one_at_a_socket_that_was_removed_is_asked_for_nothing(tmp_path):
+    """The first still listens; only nobody finds it any more."""
+    path = str(tmp_path / "s.sock")
+    with answering(path):
+        door = Supervisord(f"unix://{path}", pid=7)
+        assert door.call("supervisor.getState") == 7
+        os.unlink(path)
+        with answering(path, 8) as (_, calls):
+            with pytest.raises(Unreachable, match="process 8"):
+                door.call("supervisor.stopProcessGroup", "primary", False)
+            assert methods(calls) == ["supervisor.getPID"]
+
+
+def test_another_one_at_a_place_that_was_given_up_is_asked_for_nothing(place):
+    door = Supervisord(url_of(place), pid=7)
+    with answering(place):
+        assert door.call("supervisor.getState") == 7
+    if isinstance(place, str):
+        os.unlink(place)
+    with pytest.raises(Unreachable):
+        door.call("supervisor.getState")
+    with answering(place, 8) as (_, calls):
+        with pytest.raises(Unreachable, match="process 8"):
+            door.call("supervisor.stopProcessGroup", "primary", False)
+        assert methods(calls) == ["supervisor.getPID"]
+
+
+def test_one_that_does_not_say_who_it_is_refuses_by_itself(place):
+    """While it shuts down, supervisord refuses that question as it does every call."""
+    with answering(place, 6, FAULT) as (_, calls):
+        with pytest.raises(Fault) as error:
+            Supervisord(url_of(place), pid=7).call("supervisor.getState")
+        assert error.value.shutting_down and methods(calls) == ["supervisor.getPID", "supervisor.getState"]
