@@ -214,6 +214,7 @@ class LastResort:
             secrets = registration.secrets_of(registration.read(self._folder))
             instance = record.instance(self._owner)
             self._census = Census(self._owner.pid, self._url, instance, self._identity, secrets)
+            self._census.groups = self._groups
         except (OSError, MemoryError) as error:
             log.warning("cannot tell which processes belong to a group: %s", error)
         for means in self._groups.values():

@@ -61,9 +61,9 @@ def start(owner, secret):
     """Start a program of the group "primary", which a forked child may outlive."""
     made = []
 
-    def start(text):
+    def start(text, **others):
         env = {**os.environ, "SUPERVISOR_GROUP_NAME": "primary", "SUPERVISOR_PROCESS_NAME": "orders",
-               "SUPERVISOR_SERVER_URL": URL, "ZKELECT_INSTANCE": record.instance(owner), "ZKELECT_SECRET": secret}
+               "SUPERVISOR_SERVER_URL": URL, "ZKELECT_INSTANCE": record.instance(owner), "ZKELECT_SECRET": secret, **others}
         # Beside this process's session, as what supervisord starts is not.
         one = subprocess.Popen([sys.executable, "-c", text], env=env, stdout=subprocess.PIPE)
         made.append(one)
@@ -114,6 +114,20 @@ def test_it_finds_who_left_its_session(last, start):
     last.know("primary", one.pid)
     last.kill("primary")
     until(lambda: not proc.alive(child) or not last.kill("primary"), 30, "the child to be dead")
+
+
+def test_it_finds_what_a_supervisord_inside_the_group_left_behind(last, start):
+    """Which gave it names of its own, and passed the group's secret on."""
+    one = start(FORKS, SUPERVISOR_GROUP_NAME="inner", SUPERVISOR_SERVER_URL="unix:///inner")
+    child = proc.read(int(one.stdout.readline()))
+    one.kill()
+    one.wait()
+    last.know("primary", one.pid)
+    last.kill("primary")
+    try:
+        until(lambda: not proc.alive(child) or not last.kill("primary"), 30, "what was left behind to be dead")
+    finally:
+        proc.kill(child)
 
 
 def test_what_cannot_be_had_is_told_and_tried_again(last, start):
