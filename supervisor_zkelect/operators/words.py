@@ -10,7 +10,7 @@ from supervisor_zkelect.operators.view import View, as_dict, as_text, is_number
 #: The remedy for each kind of hindrance (`ability.py`), where its own line does not name it.
 REMEDIES = {
     "guard": "see the log of the listener",
-    "folder": "no program starts here until this node's user owns that folder again and nobody else may write to it",
+    "folder": "no program starts here until that is put right",
     "zookeeper": "see whether `servers` are right and can be reached; the node reconnects by itself",
     "timeout": "let the servers grant more (maxSessionTimeout), or shorten kill_time",
     "twin": "if this node was killed or cut off a moment ago, that proposal is its own and will go away; otherwise give each "
