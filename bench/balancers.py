@@ -4,7 +4,8 @@
     script/bench --balancers --write-docs     measure nothing: write the table in docs/balancers.md from that file
 
 Two nodes in network namespaces of their own, HAProxy and its clients in a third; each request is on a connection of its own.
-"resign": the primary is told to hand over. "B": all processes of its node are killed but the guard.
+"resign": the primary is told to hand over. "B": all processes of its node are killed but the guard. Beside them the least that a
+handover can cost here: one supervisord without this project stops one program and then starts another, behind the same HAProxy.
 
 Ends with 0 when the samples meet the targets, with 1 when they do not, with 2 when it could not be measured.
 """
@@ -21,16 +22,20 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Union
 
 from bench.measure import needs, not_installed
 from bench.ours import Ours
 from bench.stage import Missing
 from lab import balancers, netns
 from lab.balancers import HAProxy
+from lab.node import SERVICE
+from lab.observer import Observer
 from supervisor_zkelect.demo import child
+from supervisor_zkelect.demo.alone import ONE, OTHER, Alone
 from supervisor_zkelect.demo.wait import until
 from supervisor_zkelect.system.clock import now
 
@@ -48,6 +53,7 @@ TARGETS = {RESIGN: 0.080, KILL: 0.200}
 
 SAMPLES = HTTP, AGENT = "contrib/haproxy/haproxy.cfg", "contrib/haproxy/haproxy-agent.cfg"
 BARE, PATRONI = "bare httpchk", "Patroni's settings"
+FLOOR = "floor: one supervisord without zkelect"
 
 CALM = 0.5
 """Seconds without a failed request after which a handover is over."""
@@ -190,7 +196,6 @@ class Balanced(Ours):
         self.repair(event, name)
         return found
 
-
     def probing(self, seconds: float = 5.0) -> float:
         """What the probes of one HAProxy cost `zkelect http` of the standby, percent of a processor."""
         name, _ = self.settled()
@@ -199,13 +204,62 @@ class Balanced(Ours):
         return needs(found, seconds).cpu
 
 
-def _calm(answers: Sequence[Answer], node: str) -> bool:
+class Floor:
+    """A supervisord without zkelect, whose one program or other is the service, and the observer of both. HAProxy asks the
+    service itself, with the times of the sample."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self._alone = folder, Alone(folder / "alone", SERVICE)
+        self._observer = Observer(self._alone.addresses)
+        self.addresses = self._alone.addresses
+        self._runs, self._rests = ONE, OTHER
+
+    def __enter__(self) -> Floor:
+        self._alone.__enter__()
+        self._observer.__enter__()
+        self._alone.run(self._runs)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._observer.__exit__()
+        self.close()
+
+    def close(self) -> None:
+        """End the supervisord, if it was started, and give its ports back."""
+        self._alone.__exit__()
+
+    def configuration(self, setting: str, port: int) -> str:
+        """HAProxy's, in front of these programs."""
+        exchanged = {"bind :80": f"bind 127.0.0.1:{port}", "uri /primary/orders": "uri /"}
+        for number, name in enumerate((ONE, OTHER), 1):
+            exchanged[f"10.0.0.{number}:8080 port 8787"] = self.addresses[name]
+        return balancers.sample("haproxy/haproxy.cfg", exchanged)
+
+    def once(self, event: str, proxy: HAProxy, clients: Clients) -> Handover:
+        until(lambda: _calm(clients.since(now() - CALM)), LIMIT, "undisturbed answers", 0.1)
+        self._observer.forget(now() - CALM)
+        struck = self._alone.stop(self._runs)
+        self._runs, self._rests = self._rests, self._runs
+        self._alone.run(self._runs)
+        until(lambda: now() > struck + CALM and _calm(clients.since(now() - CALM)), LIMIT, "the other program to answer", 0.1)
+        return judged(clients.since(struck - CALM), struck)._replace(direct=self._observer.verdict().gap)
+
+
+def _calm(answers: Sequence[Answer], node: str = "") -> bool:
+    """Whether all were answered, by the node that is named."""
     whole = len(answers) > 20 and answers[-1].over - answers[0].over > 0.8 * CALM
-    return whole and all(one.ok and one.node == node for one in answers)
+    return whole and all(one.ok and node in ("", one.node) for one in answers)
 
 
 def measure(options: argparse.Namespace, say: Any, found: List[Dict[str, Any]]) -> None:
     """found: gets the rows, as they are measured."""
+    with tempfile.TemporaryDirectory(prefix="zkelect-bench-") as folder, Floor(Path(folder)) as floor:
+        with _balancer(floor, FLOOR) as proxy, Clients(floor.folder, proxy.port, options.rate) as clients:
+            handovers = []
+            for _ in range(options.turns):
+                handovers.append(floor.once(RESIGN, proxy, clients))
+                say(f"{FLOOR}: {told(handovers[-1])}")
+            found.append(_row(FLOOR, RESIGN, None, handovers))
     with Balanced(TIMEOUT) as stage:
         for setting in options.settings:
             for event in (RESIGN, KILL) if setting in SAMPLES else (RESIGN,):
@@ -214,8 +268,11 @@ def measure(options: argparse.Namespace, say: Any, found: List[Dict[str, Any]]) 
                     for _ in range(options.turns if event == RESIGN else math.ceil(options.turns / 2)):
                         handovers.append(stage.once(event, proxy, clients))
                         say(f"{setting}, {event}: {told(handovers[-1])}")
-                told_of = [one._asdict() for one in handovers]
-                found.append({"setting": setting, "event": event, "probing": cost, "handovers": told_of})
+                found.append(_row(setting, event, cost, handovers))
+
+
+def _row(setting: str, event: str, cost: Optional[float], handovers: Sequence[Handover]) -> Dict[str, Any]:
+    return {"setting": setting, "event": event, "probing": cost, "handovers": [one._asdict() for one in handovers]}
 
 
 def told(one: Handover) -> str:
@@ -225,7 +282,7 @@ def told(one: Handover) -> str:
 
 
 @contextlib.contextmanager
-def _balancer(stage: Balanced, setting: str) -> Iterator[HAProxy]:
+def _balancer(stage: Union[Balanced, Floor], setting: str) -> Iterator[HAProxy]:
     port = child.free_port()
     try:
         with HAProxy(stage.folder / "haproxy", stage.configuration(setting, port), port) as proxy:

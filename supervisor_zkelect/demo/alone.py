@@ -64,18 +64,31 @@ class Alone:
     def __exit__(self, *_: object) -> None:
         self.stack.close()
 
-    def pid(self) -> int:
-        """Of the program ONE, as it answers; 0 when it does not."""
+    def pid(self, name: str = ONE) -> int:
+        """Of a program, as it answers; 0 when it does not."""
         try:
-            return observer.ask(self.addresses[ONE])
+            return observer.ask(self.addresses[name])
         except OSError:
             return 0
 
-    def run(self) -> int:
-        """Start the program ONE, and wait until supervisord has it for RUNNING; returns its pid."""
-        self._order("startProcess", ONE, False)
-        self._in_state(ONE, "RUNNING")
-        return until(self.pid, PATIENCE, "the service to answer")
+    def run(self, name: str = ONE) -> int:
+        """Start a program, and wait until supervisord has it for RUNNING; returns its pid."""
+        self.start(name)
+        self._in_state(name, "RUNNING")
+        return until(lambda: self.pid(name), PATIENCE, "the service to answer")
+
+    def start(self, name: str) -> float:
+        """Order a program to be started; returns when."""
+        begun = clock.now()
+        self._order("startProcess", name, False)
+        return begun
+
+    def stop(self, name: str) -> float:
+        """Stop a program, and wait until it is; returns when that was ordered."""
+        begun = clock.now()
+        self._order("stopProcess", name, False)
+        self._in_state(name, "STOPPED", 0.001)
+        return begun
 
     def floors(self, heard: observer.Observer) -> Floors:
         """Measure each once. heard: asks both addresses. Neither program runs before or after.
@@ -93,9 +106,7 @@ class Alone:
         back = until(lambda: _others(heard, struck, killed), PATIENCE, "the service to be back")[0]
         self._in_state(ONE, "RUNNING")
 
-        begun = clock.now()
-        self._order("stopProcess", ONE, False)
-        self._in_state(ONE, "STOPPED", 0.001)
+        begun = self.stop(ONE)
         _, answered = self._start(OTHER, heard)
         last = _answers(heard, ONE, begun - 1)[1]
         self._order("stopProcess", OTHER)
@@ -112,8 +123,7 @@ class Alone:
 
     def _start(self, name: str, heard: observer.Observer) -> Tuple[float, float]:
         """When it was ordered, and when its first answer arrived."""
-        begun = clock.now()
-        self._order("startProcess", name, False)
+        begun = self.start(name)
         return begun, until(lambda: _answers(heard, name, begun), PATIENCE, f"{name} to answer")[0]
 
 

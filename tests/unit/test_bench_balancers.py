@@ -1,7 +1,9 @@
 """The parts of the bench of load balancers that compute and write: nothing is started."""
 
+import contextlib
 import json
 import math
+import re
 
 import pytest
 
@@ -39,6 +41,13 @@ def test_nobody_answered_any_more():
 @pytest.mark.parametrize("share, value", [(0.5, 5), (0.95, 10), (0.05, 1), (1.0, 10), (0.91, 10), (0.9, 9)])
 def test_percentiles(share, value):
     assert balancers.percentile([10, 1, 9, 2, 8, 3, 7, 4, 6, 5], share) == value
+
+
+def test_the_floor_is_behind_the_sample_with_the_service_itself_as_the_probe(tmp_path):
+    with contextlib.closing(balancers.Floor(tmp_path)) as floor:
+        text = floor.configuration(balancers.FLOOR, 4321)
+    assert "bind 127.0.0.1:4321" in text and "meth GET uri /\n" in text and "inter 20ms" in text
+    assert re.findall(r"^ +server (?:a|b) (\S+)$", text, re.M) == list(floor.addresses.values())
 
 
 def document(silence=0.07, failed=0, setting=HTTP, event=RESIGN):
