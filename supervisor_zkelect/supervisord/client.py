@@ -82,8 +82,8 @@ class Supervisord:
     to: supervisord may listen on 127.0.0.1 where localhost is ::1 first. Raises ValueError for another kind of url.
 
     pid: that of the supervisord that is meant, None for whichever answers. Its socket may be removed, or a file may name that of
-    another, whose programs nobody here means: whoever answers is asked for its pid, once for each socket and again after a
-    failure, and a call to another one raises Unreachable, unsent.
+    another, whose programs nobody here means: whoever answers is asked for its pid, once for each address and socket and again
+    after a connection failed, and a call to another one raises Unreachable, unsent.
     """
 
     def __init__(
@@ -93,8 +93,8 @@ class Supervisord:
         self.url = url
         self.timeout = timeout
         self._pid = pid
-        #: the socket, as `_door` tells it, at which the supervisord that is meant was the last to answer
-        self._proven: Optional[Tuple[int, ...]] = None
+        #: where, as `_place` tells it, the supervisord that is meant was the last to answer
+        self._proven: Optional[Tuple[Any, ...]] = None
         self._host, self._port = "", 0
         host = "localhost"
         if url.startswith(UNIX) and url != UNIX:
@@ -122,55 +122,18 @@ class Supervisord:
         Raises Fault when supervisord answers with one, and Unreachable for everything else.
         """
         limit = timeout or self.timeout
-        deadline = time.monotonic() + limit
-        if self._pid is not None:
-            self._prove(limit, deadline)
-        return self._ask(method, args, limit, deadline)
-
-    def _ask(self, method: str, args: Any, limit: float, deadline: float) -> Any:
-        body = xmlrpc.request(method, args)
-        # One piece, so that supervisord finds all of it or nothing, however long this process is held up.
-        request = f"{self._headers}Content-Length: {len(body)}\r\n\r\n".encode("ascii") + body
         try:
-            return xmlrpc.answer(self._exchange(request, limit, deadline))
+            return xmlrpc.answer(self._exchange(self._request(method, args), limit, time.monotonic() + limit))
         except xmlrpc.XmlRpcFault as fault:
             raise Fault(fault.code, fault.text) from None
         except ValueError as error:
             self._proven = None
             raise Unreachable(f"{self.url} does not answer like supervisord: {error}") from error
-        except Unreachable:
-            self._proven = None
-            raise
 
-    def _prove(self, limit: float, deadline: float) -> None:
-        """Raise Unreachable unless the supervisord that is meant answers, as far as it says who it is."""
-        door = self._door()
-        if door == self._proven:
-            return
-        try:
-            pid = self._ask("supervisor.getPID", (), limit, deadline)
-        except Fault:
-            # While it shuts down it tells nobody, and refuses the call that follows as well.
-            return
-        except Unreachable as error:
-            raise Unreachable(error.reason, sent=False) from error
-        if pid != self._pid:
-            raise Unreachable(
-                f"{self.url} is answered by another supervisord, process {pid}, and not by process {self._pid}, which is meant; "
-                "end the other one, or give each an address of its own, and restart this one",
-                sent=False,
-            )
-        self._proven = door
-
-    def _door(self) -> Tuple[int, ...]:
-        """What changes when another process listens at a path. A port is its listener's until that closes it."""
-        path = self.url[len(UNIX):] if self.url.startswith(UNIX) else ""
-        try:
-            found = os.stat(path) if path else None
-        except OSError:
-            # Whoever connects is told why.
-            found = None
-        return (found.st_dev, found.st_ino, found.st_ctime_ns) if found else ()
+    def _request(self, method: str, args: Sequence[Any]) -> bytes:
+        """In one piece, so that supervisord finds all of it or nothing, however long this process is held up."""
+        body = xmlrpc.request(method, args)
+        return f"{self._headers}Content-Length: {len(body)}\r\n\r\n".encode("ascii") + body
 
     def wake(self) -> None:
         """Turn supervisord's loop twice, by a connection that is closed at once: the first turn reaps, the next restarts. It
@@ -188,31 +151,72 @@ class Supervisord:
 
     def _exchange(self, request: bytes, limit: float, deadline: float) -> bytes:
         """Send a request and return the body of its answer. limit: what there was until the deadline, to be told."""
-        connection = None
+        connection, sent = None, False
         try:
             if not self._addresses:
                 # Another thread may do so as well; they wait for the same look-up.
                 self._addresses = _usable(resolve.lookups.addresses(self._host, self._port, left(deadline)))
             connection = self._connect(deadline)
-            connection.settimeout(left(deadline))
-            connection.sendall(request)
-            status, reason, body = _response(connection, deadline)
-            if status != 200:
-                refused = "refuses the user name or password (HTTP 401)" if status == 401 else f"answered HTTP {status} {reason}"
-                raise Unreachable(f"{self.url} {refused}")
-            return body
+            place = self._place(connection)
+            if place != self._proven:
+                self._prove(place, self._body(connection, self._request("supervisor.getPID", ()), deadline))
+                connection.close()
+                connection = self._connect(deadline)
+                if self._place(connection) != place:
+                    raise Unreachable(f"{self.url} was taken over by another process at this moment", sent)
+            sent = True
+            return self._body(connection, request, deadline)
         except socket.timeout:
+            # Who is slow is no other one, so this takes no proof back.
             if connection is not None and connection.family != socket.AF_UNIX:
                 # Drop what the kernel has not delivered yet; else it could reach a thawed supervisord
                 # later than a request that was made after this one had ended.
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            raise Unreachable(f"{self.url} did not answer within {limit:g} s", connection is not None) from None
+            raise Unreachable(f"{self.url} did not answer within {limit:g} s", sent) from None
         except (OSError, ValueError) as error:
+            self._proven = None
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise Unreachable(f"{self.url}: {reason}", connection is not None) from error
+            raise Unreachable(f"{self.url}: {reason}", sent) from error
         finally:
             if connection is not None:
                 connection.close()
+
+    def _body(self, connection: socket.socket, request: bytes, deadline: float) -> bytes:
+        """The body of the answer to a request. Raises OSError and ValueError."""
+        connection.settimeout(left(deadline))
+        connection.sendall(request)
+        status, reason, body = _response(connection, deadline)
+        if status != 200:
+            refused = "refuses the user name or password (HTTP 401)" if status == 401 else f"answered HTTP {status} {reason}"
+            raise ValueError(f"it {refused}")
+        return body
+
+    def _prove(self, place: Optional[Tuple[Any, ...]], answer: bytes) -> None:
+        """Raise Unreachable unless it is the supervisord that is meant who gave this answer, as far as it says who it is."""
+        try:
+            pid = xmlrpc.answer(answer)
+        except xmlrpc.XmlRpcFault:
+            # While it shuts down it tells nobody, and refuses the call that follows as well.
+            return
+        if pid != self._pid:
+            # Where there are more addresses, that which is meant may be at another one.
+            self._addresses = [*self._addresses[1:], *self._addresses[:1]]
+            raise Unreachable(
+                f"{self.url} is answered by another supervisord, process {pid}, and not by process {self._pid}, which is meant; "
+                "end the other one, or give each an address of its own, and restart this one",
+                sent=False,
+            )
+        self._proven = place
+
+    def _place(self, connection: socket.socket) -> Optional[Tuple[Any, ...]]:
+        """Where a connection leads, and what changes when another process listens at that path; None where whoever answers is
+        meant. A port is its listener's until that closes it."""
+        if self._pid is None:
+            return None
+        if connection.family != socket.AF_UNIX:
+            return (connection.family, connection.getpeername())
+        found = os.stat(self.url[len(UNIX):])
+        return (connection.family, found.st_dev, found.st_ino, found.st_ctime_ns)
 
     def _connect(self, deadline: float) -> socket.socket:
         """A connection to the first address that takes one, which is the first to be tried from then on. Raises OSError."""

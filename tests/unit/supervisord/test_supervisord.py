@@ -19,9 +19,9 @@ FAULT = (
 
 
 @contextlib.contextmanager
-def answering(place, number=7, text=ANSWER):
+def answering(place, number=7, text=ANSWER, before=lambda call: None):
     """A supervisord in so far as each call is answered with this number; yields (address, list of calls). place: a host, an
-    address, or a path."""
+    address, or a path. before: is called with each call before that is answered."""
     family = socket.AF_UNIX if "/" in place else socket.AF_INET6 if ":" in place else socket.AF_INET
     with socket.socket(family) as door:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -37,8 +37,10 @@ def answering(place, number=7, text=ANSWER):
                     return
                 with connection:
                     calls.append(connection.recv(65536))
+                    before(calls[-1])
                     body = text % number
-                    connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+                    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                        connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -314,3 +316,77 @@ def test_one_that_does_not_say_who_it_is_refuses_by_itself(place):
         with pytest.raises(Fault) as error:
             Supervisord(url_of(place), pid=7).call("supervisor.getState")
         assert error.value.shutting_down and methods(calls) == ["supervisor.getPID", "supervisor.getState"]
+
+
+@pytest.mark.parametrize("late", [1, 2], ids=["at first", "later"])
+def test_an_answer_that_comes_too_late_is_no_sign_of_another_one(place, late):
+    """A supervisord that is slow would have no time left after it was asked who it is, for ever; and one that stands still is to
+    find the order itself when it goes on."""
+    goes_on, seen = threading.Event(), []
+
+    def stand_still(call):
+        seen.append(call)
+        if methods(seen).count("supervisor.getState") == late:
+            goes_on.wait(60)
+
+    with answering(place, before=stand_still) as (_, calls):
+        door = Supervisord(url_of(place), pid=7)
+        for _ in range(late - 1):
+            assert door.call("supervisor.getState", timeout=60) == 7
+        with pytest.raises(Unreachable, match="did not answer"):
+            door.call("supervisor.getState", timeout=0.3)
+        with pytest.raises(Unreachable, match="did not answer") as error:
+            door.call("supervisor.stopProcessGroup", "primary", False, timeout=0.3)
+        assert error.value.sent
+        goes_on.set()
+        assert door.call("supervisor.getState", timeout=60) == 7
+    asked = methods(calls)
+    assert asked.count("supervisor.getPID") == 1 and "supervisor.stopProcessGroup" in asked, asked
+
+
+def test_a_socket_that_changes_hands_while_its_owner_is_asked_gets_no_order(tmp_path):
+    path, opened = str(tmp_path / "s.sock"), contextlib.ExitStack()
+
+    def change_hands(call):
+        os.unlink(path)
+        taken.extend(opened.enter_context(answering(path, 8)))
+
+    taken = []
+    with opened, answering(path, before=change_hands):
+        door = Supervisord(f"unix://{path}", pid=7)
+        with pytest.raises(Unreachable, match="taken over by another process") as error:
+            door.call("supervisor.stopProcessGroup", "primary", False)
+        assert not error.value.sent
+        with pytest.raises(Unreachable, match="process 8"):
+            door.call("supervisor.stopProcessGroup", "primary", False)
+        assert "supervisor.stopProcessGroup" not in methods(taken[1])
+
+
+def test_another_one_at_another_address_is_asked_for_nothing(names):
+    """While the one that is meant is away for a moment."""
+    with answering("127.0.0.2", 8) as (second, calls):
+        with answering("127.0.0.1") as (first, _):
+            names(first, second)
+            door = Supervisord("http://localhost:9001", pid=7)
+            assert door.call("supervisor.getState") == 7
+        with pytest.raises(Unreachable, match="process 8"):
+            door.call("supervisor.stopProcessGroup", "primary", False)
+        with answering(first):
+            assert door.call("supervisor.stopProcessGroup", "primary", False) == 7
+        assert methods(calls) == ["supervisor.getPID"]
+
+
+def test_one_that_is_not_the_first_of_several_addresses_is_found(names):
+    with answering("127.0.0.2") as (second, _), answering("127.0.0.1", 8) as (first, calls):
+        names(first, second)
+        door = Supervisord("http://localhost:9001", pid=7)
+        with pytest.raises(Unreachable, match="process 8"):
+            door.call("supervisor.getState")
+        assert door.call("supervisor.getState") == 7 and methods(calls) == ["supervisor.getPID"]
+
+
+def test_nothing_was_sent_where_the_password_is_refused(place):
+    with answering(place, text="%d") as _:
+        with pytest.raises(Unreachable) as error:
+            Supervisord(url_of(place), pid=7).call("supervisor.stopProcessGroup", "primary", False)
+        assert not error.value.sent
