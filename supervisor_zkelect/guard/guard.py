@@ -222,9 +222,11 @@ class Guard:
             self._hurry_listener()
         elif isinstance(event, group_events.GroupStuck):
             self._call_for_help(one, event)
-        elif isinstance(event, group_events.MemberStarted) and not self.listener_here and not one.entry.granted:
-            # A listener would have it killed. Nobody is to release while it runs.
-            self.groups.end(one, AT_ONCE, "it was started without a grant")
+        elif isinstance(event, group_events.MemberStarted) and not one.entry.granted:
+            # Nobody is to release while it runs, whoever has it killed.
+            one.dead = False
+            if not self.listener_here:
+                self.groups.end(one, AT_ONCE, "it was started without a grant")
         elif isinstance(event, group_events.MemberDied) and one.entry.granted:
             # supervisord may start it again.
             self.groups.expect_programs(event.group)

@@ -64,6 +64,20 @@ def test_what_is_started_while_no_listener_is_there_is_killed_before_the_release
     assert "release" in node.effects.did
 
 
+def test_what_was_started_while_a_listener_was_there_is_killed_before_the_release_as_well(node):
+    """It may have ended before it gave an order, or have stood for no election any more."""
+    node.start()
+    node.guard.obey(protocol.KillOrder("primary", 9))
+    node.dead()
+    node.guard.heard(group_events.MemberStarted("primary", "svc", 44))
+    node.leave()
+    node.passes(1.1)
+    assert "release" not in node.effects.did and node.handle().last("kill", "stop")[0] == "kill"
+    node.dead()
+    node.passes(0.1)
+    assert "release" in node.effects.did
+
+
 def test_a_keeper_that_ends_is_told_apart_from_one_that_ends_while_it_releases(node):
     node.start()
     before = node.guard.next_wakeup()
