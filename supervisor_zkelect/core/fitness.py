@@ -12,7 +12,7 @@ from __future__ import annotations
 from supervisor_zkelect.core import demotion, messages, priority, ranks
 from supervisor_zkelect.core.roles import DETACHED, STANDBY
 from supervisor_zkelect.core.service import Counter
-from supervisor_zkelect.core.state import INFINITY, fit_due
+from supervisor_zkelect.core.state import INFINITY, asks_fit, fit_due
 from supervisor_zkelect.core.turn import Turn
 
 
@@ -33,10 +33,11 @@ def ask(turn: Turn) -> None:
     aside = ranks.NEVER if rules.priority == 0 else f"not fit: {unfit}" if unfit else ""
     if aside != turn.state.aside:
         turn.set(aside=aside)
-    waiting = (state.role, state.step) == (DETACHED, "waiting") and state.inherited is None
-    if not rules.fit or state.leaving is not None or state.role != STANDBY and not waiting:
+    if not asks_fit(rules, state):
         if state.fit_at < INFINITY or state.asking_fit or state.fitness is not None:
-            turn.set(fit_at=INFINITY, asking_fit=0, fitness=None, failing_since=None, fit_trouble="", looking_ahead=0)
+            turn.set(
+                fit_at=INFINITY, asking_fit=0, fitness=None, failing_since=None, fit_trouble="", looking_ahead=0, admit_by=None,
+            )
     elif fit_due(rules, state) <= turn.now and state.orders is not None:
         # The primary waits for the answer, for a while (`zookeeper/orders.py`).
         turn.set(fit_for=state.orders.order)

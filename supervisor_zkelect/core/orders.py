@@ -6,7 +6,7 @@ then nothing is stopped, and whatever was ordered may be taken back.
 
 from __future__ import annotations
 
-from supervisor_zkelect.core import control, demotion, handover, messages, pausing, priority, resignation, restarting
+from supervisor_zkelect.core import control, demotion, handover, messages, pausing, priority, promotion, resignation, restarting
 from supervisor_zkelect.core.roles import DEMOTING, DETACHED, MAINTENANCE, PRIMARY, PROMOTING, STANDBY
 from supervisor_zkelect.core.state import INFINITY, State
 from supervisor_zkelect.core.turn import Turn
@@ -50,7 +50,11 @@ def obey(turn: Turn) -> None:
     elif (bar or state.aside) and (state.role in (STANDBY, PROMOTING) or _left_behind(state)):
         # What makes the orders unusable is told by itself, and not with each step that follows from it.
         unusable = "what operators have ordered cannot be used"
+        # A request that failed may have been carried out.
+        turn.set(unadopted=state.unadopted or state.step == "proposing")
         demotion.release(turn, state.aside if not bar else bar if orders.bar_id else unusable)
+    elif state.may_begin and state.begin_at <= turn.now:
+        _hand_over(turn, orders)
     elif bar and orders.bar_id and _has_left(state):
         turn.go(MAINTENANCE, "", bar)
         turn.act(messages.TellOutcome(orders.bar_id, True, f"{turn.rules.node} left the queue"))
@@ -59,9 +63,11 @@ def obey(turn: Turn) -> None:
 
 
 def _left_behind(state: State) -> bool:
-    """Whether a former listener of this node may have left a proposal, by which nothing runs and nobody else leads."""
-    waiting = (state.role, state.step) == (DETACHED, "waiting")
-    return waiting and state.inherited is None and state.unadopted and state.up and not state.cleaning
+    """Whether a former listener of this node, or a request of this one that failed, may have left a proposal, by which nothing
+    runs and nobody else leads."""
+    waiting = (state.role, state.step) == (DETACHED, "waiting") and state.unadopted
+    failed = state.step == "proposing" and state.retry_at < INFINITY
+    return (waiting or failed) and state.inherited is None and state.up and not state.cleaning
 
 
 def _has_left(state: State) -> bool:
@@ -75,7 +81,7 @@ def _hand_over(turn: Turn, orders: messages.ControlSeen) -> None:
     state = turn.state
     if orders.order and orders.begun == state.token:
         # An earlier listener of this node has begun it; its target may have gone since.
-        handover.begin(turn, control.SWITCHOVER, orders.order, _switched(orders))
+        handover.begin(turn, control.SWITCHOVER, orders.order, handover.switched(orders))
     elif orders.bar_id:
         if orders.forced:
             demotion.demote(turn, orders.bar)
@@ -83,15 +89,15 @@ def _hand_over(turn: Turn, orders: messages.ControlSeen) -> None:
             handover.begin(turn, control.STAND_ASIDE, orders.bar_id, orders.bar)
     elif orders.order and not orders.begun and orders.due <= turn.now:
         if orders.to != turn.rules.node:
-            handover.begin(turn, control.SWITCHOVER, orders.order, _switched(orders))
+            handover.begin(turn, control.SWITCHOVER, orders.order, handover.switched(orders))
         else:
             turn.set(begin_at=turn.now + AGAIN)
             if state.role == PRIMARY:
                 turn.act(messages.TellOutcome(orders.order, True, f"{turn.rules.node} led already"))
-
-
-def _switched(orders: messages.ControlSeen) -> str:
-    return f"switched over to {orders.to or 'the next node'} by order{orders.said}"
+    elif orders.order and orders.begun and state.role == PRIMARY:
+        # It led to this term, whose claim could not take it out of the control.
+        turn.set(begin_at=turn.now + AGAIN)
+        promotion.tell_who_leads(turn, orders.order, "" if orders.to in ("", turn.rules.node) else orders.to)
 
 
 def begun(turn: Turn, event: messages.Begun) -> None:

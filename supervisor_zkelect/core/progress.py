@@ -30,6 +30,8 @@ def session_up(turn: Turn, event: messages.SessionUp) -> None:
     turn.set(
         up=True, alive=True, grace=event.grace, wait_out=event.wait_out, timeout=event.timeout, margin=event.margin,
         trouble=unfit if event.grace < 0 else "",
+        # ZooKeeper may have kept every session alive that was not connected, for its whole timeout from now on.
+        duplicate_since=None,
     )
     if event.fresh:
         # What was ordered meanwhile is not known yet.

@@ -161,8 +161,13 @@ def probed(turn: Turn, event: messages.Probed) -> None:
 def acked(turn: Turn, event: messages.Acked) -> None:
     turn.set(trouble="", looks=LOOKS, failed="", back_pause=0.0, back_why="")
     if turn.state.order:
-        missed, leads = turn.state.order_missed, f"{turn.rules.node} leads at {turn.rules.address}"
-        turn.act(messages.TellOutcome(turn.state.order, not missed, f"{leads}, and not {missed}" if missed else leads))
+        tell_who_leads(turn, turn.state.order, turn.state.order_missed)
         turn.set(order="")
     restarting.done(turn)
     turn.go(PRIMARY, "", f"healthy and acked as {turn.rules.address}")
+
+
+def tell_who_leads(turn: Turn, order: str, missed: str) -> None:
+    """What came of a switchover. missed: the node that was to lead by it and does not; "" for none."""
+    leads = f"{turn.rules.node} leads at {turn.rules.address}"
+    turn.act(messages.TellOutcome(order, not missed, f"{leads}, and not {missed}" if missed else leads))

@@ -72,6 +72,9 @@ def _of_an_end(rules: Rules, before: State, after: State, event: Any, now: float
         return LEASE
     if isinstance(event, messages.Begun) and before.beginning is not None and before.beginning.kind == control.FAILBACK:
         return FAILBACK
+    if isinstance(event, messages.Queried) and before.inherited is None:
+        # Nothing that ran depended on the answer.
+        return _standing(before, after)
     return _listed(_MAY_END, event) or _standing(before, after)
 
 
@@ -85,6 +88,6 @@ def _standing(before: State, after: State) -> str:
         return SHUTDOWN
     if before.pausing is not None or before.paused_until > -INFINITY:
         return PAUSE
-    if after.orders is not None and after.orders.bar:
+    if after.orders is not None and after.orders.bar or after.handed_over:
         return ORDER
     return UNFIT if after.aside or after.fit_trouble else OTHER

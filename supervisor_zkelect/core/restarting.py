@@ -35,6 +35,8 @@ def obey(turn: Turn) -> None:
     turn.set(restart_at=now + AGAIN)
     if ordered.id == state.restarted:
         _tell(turn, ordered.id, True, "the service was restarted")
+    elif ordered.id == state.restart_refused:
+        _tell(turn, ordered.id, False, "not restarted")
     elif {ordered.begun, ordered.term} - {0, state.token}:
         _tell(turn, ordered.id, False, f"not restarted: that term is over, and {turn.rules.node} leads in another one")
     elif ordered.begun and ordered.id != state.restart_asked:
@@ -58,6 +60,7 @@ def begun(turn: Turn, beginning: Beginning) -> None:
 def not_begun(turn: Turn, beginning: Beginning, event: messages.OrderNotBegun) -> None:
     turn.set(restart_at=turn.now + AGAIN)
     if event.known:
+        turn.set(restart_refused=beginning.order)
         _tell(turn, beginning.order, False, f"not restarted: {event.why}")
 
 

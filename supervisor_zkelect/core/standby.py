@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supervisor_zkelect.core import demotion, messages, priority
+from supervisor_zkelect.core import demotion, handover, messages, priority
 from supervisor_zkelect.core.roles import DETACHED, PROMOTING, STANDBY
 from supervisor_zkelect.core.state import INFINITY, State, lasting_trouble
 from supervisor_zkelect.core.turn import Turn
@@ -61,9 +61,13 @@ def queried(turn: Turn, event: messages.Queried) -> None:
     if turn.state.grace >= 0:
         # What an earlier look at the queue failed for is over.
         turn.set(trouble=lasting_trouble(event.lasting))
+    orders = turn.state.orders
     yields = (event.leads or turn.state.next_in_line) and priority.yields(turn, event)
     if event.leads and paused(turn.state):
         halt(turn)
+    elif event.leads and orders is not None and turn.state.handed_over and turn.state.inherited is None:
+        # An earlier listener of this node has begun that, and its group is dead.
+        demotion.release(turn, handover.switched(orders))
     elif yields or event.leads and passes(turn, event):
         why = f"{event.better}, whose priority is higher" if yields else "the others, as its last promotion failed"
         priority.step(turn, f"steps behind {why}", event.better if yields else "", event.leads, "steps behind" if yields else "")
@@ -104,7 +108,8 @@ def halt(turn: Turn) -> None:
     """Wait at the head of the queue for the end of a pause."""
     number = turn.state.waiting
     turn.go(STANDBY, "watching", "leads the queue, and nobody is promoted in a pause")
-    turn.set(waiting=number, halted=True, barred=False, trouble="", healthy_by=INFINITY)
+    # A term that does not begin takes along what was to come of it.
+    turn.set(waiting=number, halted=True, barred=False, trouble="", healthy_by=INFINITY, beginning=None)
 
 
 def passes(turn: Turn, event: messages.Queried) -> bool:

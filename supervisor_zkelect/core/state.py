@@ -207,6 +207,7 @@ class State:
     restart: str = ""  # id of the order by which the service is being started again
     restart_since: float = 0.0
     restarted: str = ""  # id of the last one that was done in this term
+    restart_refused: str = ""  # id of the last one that could not be begun, and was told so
     restart_asked: str = ""  # id of the last one that this term was to be marked with
     restart_at: float = -INFINITY  # no restart is begun, or dropped, before this
     pausing: Optional[Pausing] = None
@@ -244,9 +245,14 @@ class State:
 
     @property
     def may_begin(self) -> bool:
-        """Whether a handover may be begun for an order."""
-        leads = self.role in (PRIMARY, PROMOTING) and self.may_run and self.inherited is None
+        """Whether a handover may be begun for an order: also where nothing runs yet, as a fence may fail for ever."""
+        leads = self.role in (PRIMARY, PROMOTING) and (self.may_run or self.step == "fencing") and self.inherited is None
         return leads and self.beginning is None and self.leaving is None and self.pausing is None
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether a switchover was begun in this very term, which ends by it."""
+        return self.orders is not None and bool(self.orders.order) and self.orders.begun == self.token
 
     def held(self, now: float) -> bool:
         """Whether a pause keeps the lease of what runs here from ending."""
@@ -338,9 +344,11 @@ def next_wakeup(rules: Rules, state: State) -> float:
         times.append(state.orders.until)
         if state.orders.bar_id and state.may_begin:
             times.append(state.begin_at)
-        if state.orders.order and state.orders.begun in (0, state.token) and state.may_begin:
-            times.append(max(state.orders.due, state.begin_at))
+        if state.orders.order and state.may_begin and (state.orders.begun in (0, state.token) or state.role == PRIMARY):
+            times.append(state.begin_at if state.orders.begun else max(state.orders.due, state.begin_at))
     times += [restart_due(state), fit_due(rules, state)]
+    if asks_fit(rules, state) and state.fitness is None:
+        times.append(-INFINITY)
     if state.enforced and max(state.deadline, state.paused_until) > -INFINITY:
         times.append(lease_of(rules, state).stops_at)
     if state.role == PROMOTING and state.step != "fencing" and not state.spared(state.healthy_by):
@@ -351,6 +359,12 @@ def next_wakeup(rules: Rules, state: State) -> float:
         times.append(max(state.not_before, state.admit_by) if awaits and state.admit_by is not None else state.not_before)
     times += [max(one.ask_at, 0.0) if one.left else one.by for one in state.resigning]
     return min(times)
+
+
+def asks_fit(rules: Rules, state: State) -> bool:
+    """Whether the check `fit` is asked: on a standby, and on who waits to become one."""
+    waiting = (state.role, state.step) == (DETACHED, "waiting") and state.inherited is None
+    return rules.fit and state.leaving is None and (state.role == STANDBY or waiting)
 
 
 def fit_due(rules: Rules, state: State) -> float:

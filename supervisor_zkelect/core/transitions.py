@@ -101,7 +101,7 @@ TABLE: Dict[Type[Any], Row] = {
         Move("proposing", standby.proposed, "asking stopping primary"), Move("stepping", standby.proposed, "asking"),
     ], _OVER),
     messages.DuplicateNodeName: Row([Move("proposing", standby.duplicate_node_name)], _OVER),
-    messages.Queried: Row([Move("asking", standby.queried, "stepping watching claiming stopping primary")], _OVER),
+    messages.Queried: Row([Move("asking", standby.queried, "stepping watching claiming stopping primary releasing")], _OVER),
     messages.QueueChanged: Row([Move("watching", standby.queue_changed, "asking")], "only who watches the queue is told of it"),
     messages.BehindSeen: Row([
         Move("watching", priority.behind_seen, "stepping"), Move("primary", priority.behind_seen),
@@ -150,7 +150,7 @@ TABLE: Dict[Type[Any], Row] = {
         Move("stopping", members.dead, "releasing waiting"),
         Move("leasing", members.dead, "starting"),
         Move("restarting", members.dead, "starting"),
-        Move("waiting proposing asking stepping watching claiming fencing releasing closing maintenance", members.dead),
+        Move("waiting proposing asking stepping watching claiming fencing releasing closing maintenance withdrawn", members.dead),
     ], "no proof of death is waited for"),
     messages.Stuck: Row([Move(_EVERYWHERE, demotion.stuck)]),
     messages.Probed: Row([
@@ -165,7 +165,7 @@ TABLE: Dict[Type[Any], Row] = {
     ], f"{_NO_GROUP}, or it is only being started"),
     messages.StartedByHand: Row([
         Move(
-            "waiting proposing asking stepping watching claiming fencing leasing releasing closing maintenance",
+            "waiting proposing asking stepping watching claiming fencing leasing releasing closing maintenance withdrawn",
             members.started_by_hand,
         ),
     ], "the group runs by this node's order, or is being proven dead"),
@@ -216,7 +216,7 @@ TABLE: Dict[Type[Any], Row] = {
         Move("stopping releasing closing", progress.time_passed),
     ], "nothing is due"),
 }
-"""What each event does in each step; in `withdrawn` none does anything."""
+"""What each event does in each step."""
 
 
 def _pairs() -> Dict[Tuple[str, Type[Any]], Union[Move, str]]:
@@ -236,7 +236,7 @@ def _pairs() -> Dict[Tuple[str, Type[Any]], Union[Move, str]]:
                     raise TypeError(f"two moves for {kind.__name__} in {step}")
                 pairs[step, kind] = move
         for step in steps:
-            reason = "a node that has withdrawn does nothing more" if step == WITHDRAWN else row.otherwise
+            reason = "a node that has withdrawn stands for no election any more" if step == WITHDRAWN else row.otherwise
             if (step, kind) not in pairs and not reason:
                 raise TypeError(f"no move for {kind.__name__} in {step}")
             pairs.setdefault((step, kind), reason)

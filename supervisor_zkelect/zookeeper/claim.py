@@ -12,7 +12,7 @@ from typing import Any, List, Optional, Tuple
 from supervisor_zkelect.core import control
 from supervisor_zkelect.core.control import Switchover
 from supervisor_zkelect.zookeeper import arguments
-from supervisor_zkelect.zookeeper.errors import AnotherElection, Barred, ZooKeeperFailed
+from supervisor_zkelect.zookeeper.errors import AccessDenied, AnotherElection, Barred, ZooKeeperFailed
 from supervisor_zkelect.zookeeper.holder import Holder, Term
 from supervisor_zkelect.zookeeper.requests import ROUNDS, Operation
 from supervisor_zkelect.zookeeper.term import TermCalls
@@ -67,7 +67,8 @@ class ClaimCalls(TermCalls):
 
     def claim(self, node: str, address: str, *, adopting: bool = False) -> Optional[Holder]:
         """Begin a term: empty the ack and note this node as holder, in one transaction that checks the proposal, and that no
-        order of an operator keeps the node from leading. An order that led to this term is removed by it, and is `led_to` then.
+        order of an operator keeps the node from leading. An order that led to this term is removed by it, where this node may do
+        so, and is `led_to` then.
 
         Where this very term was claimed before, the ack stays as it is, so does the holder unless the address is another, and
         the proposal is checked. adopting: such a term is gone on with, whatever has been ordered since.
@@ -84,6 +85,7 @@ class ClaimCalls(TermCalls):
         token, refuted = self._require().token, False
         for number in range(ROUNDS):
             term = self._look_at_led_term(limit, True, number > 0)
+            assert term.orders is not None
             found, left = term.holder, term.left
             mine = found is not None and found.holder.token == token
             another = found if found is not None and not mine and self._is_another(found, limit) else None
@@ -96,7 +98,15 @@ class ClaimCalls(TermCalls):
             elif ordered and self._removing is not None and self._removing.order.id == ordered:
                 led_to = self._removing
             record = self._record(node, token, address, order=ordered)
-            done, beside = self._noted_as(record, found, same, limit, [*operations, *heeded], self.control_znode)
+            try:
+                done, beside = self._noted_as(record, found, same, limit, [*operations, *heeded], self.control_znode)
+            except AccessDenied:
+                if led_to is None:
+                    raise
+                # Somebody is to lead, also where nobody may take the order out: it has ended its term, or ends none any more
+                # once it is told what came of it.
+                kept: Operation = ("check", (self.control_znode, term.orders[0].stamp.version), {})
+                done, beside = self._noted_as(record, found, same, limit, [*operations, kept], self.control_znode)
             self._led_to = led_to if done and led_to is not None else self._led_to
             if done and (adopting or _is_same(term, beside)):
                 if another is not None:

@@ -162,7 +162,7 @@ class OrderCalls(ClaimCalls):
             wanted = standing.order if standing is not None else aside
             if kind in (control.SWITCHOVER, control.STAND_ASIDE) and (wanted is None or wanted.id != order):
                 raise NotBegun("the order was taken back")
-            if standing is not None and not standing.begun:
+            if standing is not None:
                 self._require_untold(order)
             if aside is not None and not aside.stands(self.server_time()):
                 raise NotBegun("its time is over")
@@ -238,10 +238,9 @@ class OrderCalls(ClaimCalls):
                 raise NotBegun("the order was taken back")
             if found.paused is not None:
                 raise NotBegun(f"this election is {found.paused.told()}; see zkelect resume")
-            if not standing.begun:
-                self._require_untold(order)
-                if control.overdue(standing, self.server_time()):
-                    raise NotBegun("its time was over by more than ten minutes")
+            self._require_untold(order)
+            if not standing.begun and control.overdue(standing, self.server_time()):
+                raise NotBegun("its time was over by more than ten minutes")
             written = control.amended(data, self._servers.now(), control.order_restart(standing._replace(begun=mine.token)))
             operations: List[Operation] = [
                 ("set_data", (self.control_znode, written, found.stamp.version), {}), ("set_data", (self.election_ack, b""), {}),

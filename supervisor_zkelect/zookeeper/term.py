@@ -18,6 +18,7 @@ import logging
 from typing import Any, List, Optional, Sequence, Tuple, Union
 
 from supervisor_zkelect.core import places, untrusted
+from supervisor_zkelect.core.control import Control
 from supervisor_zkelect.system.clock import now
 from supervisor_zkelect.zookeeper import arguments, barrier
 from supervisor_zkelect.zookeeper.errors import AccessDenied, NotLeader, ProposalGone, ZooKeeperFailed
@@ -73,6 +74,7 @@ class TermCalls(ProposalCalls):
 
         dirty: the holder stays, because something of the term may still run. successor: name of the proposal that is to lead:
         those that stand before it are deleted, too, and their nodes propose anew. Where it is gone, nothing of that happens.
+        Without one it is that to which the term was begun to be switched over, whatever else ends it.
 
         For a node that stands in the queue without leading, ack and holder are left alone. An ack without a holder that is
         not known to be this node's own is emptied, and noted as a holder of an unknown node.
@@ -119,9 +121,10 @@ class TermCalls(ProposalCalls):
             else:
                 operations += self._unchanged(found)
             operations.append(("delete", (self.proposal_path,), {}))
-            if successor and own:
-                operations += self._making_way(successor, limit)
             assert term.orders is not None
+            heir = (successor or _heir(term.orders[0], mine.token)) if ack else ""
+            if heir and (own or self._is_lowest(limit)):
+                operations += self._making_way(heir, limit)
             stat = self._zk.answer("look at the barrier", limit, beside)
             operations += barrier.withdrawing(term.orders, self.control_znode, stat, mine.token, path, self._servers.now())
             try:
@@ -275,3 +278,9 @@ class TermCalls(ProposalCalls):
             return [("check", (self.holder_znode, found.version), {})]
         record = self._record(*found.holder, seen=self.token, after=term.unnoted or found.after)
         return [("set_data", (self.holder_znode, record, found.version), {})]
+
+
+def _heir(orders: Control, token: int) -> str:
+    """Name of the proposal to which the term `token` was begun to be switched over; "" for none."""
+    ordered = orders.switchover
+    return ordered.target if ordered is not None and ordered.begun == token else ""

@@ -286,3 +286,37 @@ def test_one_that_is_unfit_already_looks_no_more_who_is_ahead(node):
     node.event(messages.Released(node.state.waiting))
     assert node.state.unfit and node.state.asking_fit
     assert not node.event(messages.FitSeen(node.state.asking_fit, False, "no disk")).did(messages.LookAhead)
+
+
+MAINTENANCE = messages.ControlSeen("in maintenance", bar_id="m")
+
+
+def maintained(one):
+    """It is in maintenance for an hour, and what was said before is answered."""
+    one.event(MAINTENANCE)
+    if one.did(messages.Release):
+        one.event(messages.RequestFailed(one.op(messages.Release), True, "there is none"))
+    assert one.at == ("maintenance", "")
+    return one.event(messages.Tick(), 3600.0).event(messages.ControlSeen())
+
+
+def test_a_node_that_was_not_fit_asks_its_check_again_after_its_maintenance(node):
+    """Whoever has put in another disk would wait for ever otherwise."""
+    while not node.state.unfit:
+        answered(node, False)
+    node.event(messages.Released(node.op(messages.Release)))
+    maintained(node)
+    assert next_wakeup(CHECKED, node.state) <= node.now and node.event(messages.Tick()).did(messages.AskFit)
+    answered(node, True, after=0.0)
+    assert answered(node, True).did(messages.Propose)
+
+
+def test_one_whose_check_has_never_passed_waits_for_it_after_its_maintenance_as_well(new):
+    new.event(messages.AheadSeen(new.op(messages.LookAhead), 7))
+    new.event(messages.FitSeen(new.state.asking_fit, False, "no disk"))
+    new.event(messages.AheadSeen(new.op(messages.LookAhead), 7))
+    new.event(messages.RequestFailed(new.op(messages.Release), True, "there is none"))
+    maintained(new)
+    for _ in range(5):
+        assert not new.did(messages.Propose) and not new.state.admitted
+        answered(new, False)

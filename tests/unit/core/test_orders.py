@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from supervisor_zkelect.core import control, messages, role
+from supervisor_zkelect.core import control, messages, pause_messages, role
 from supervisor_zkelect.core.orders import AGAIN
 from supervisor_zkelect.core.resignation import LOOK_LIMIT
 from supervisor_zkelect.core.state import INFINITY, Resigning, next_wakeup
@@ -380,3 +380,69 @@ def test_that_it_has_left_the_queue_for_an_order_is_told(node):
     node.standby().event(ASIDE)
     node.event(messages.Released(node.op(messages.Release)))
     assert node.at[0] == "maintenance" and messages.TellOutcome("m", True, "self left the queue") in node.actions
+
+
+def fencing(node, fenced=False):
+    """A node that leads, while the fence against a former primary fails."""
+    node.cleared().event(UP)
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41))
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 3))
+    node.event(messages.Dirty(node.op(messages.Claim), "b", "b:1", 30))
+    return node.event(messages.Fenced(node.op(messages.Fence), fenced, "no answer"))
+
+
+def test_a_switchover_ordered_while_a_fence_fails_is_begun(node):
+    """A fence may fail for as long as nobody mends it; another node's may not."""
+    fencing(node).event(SWITCH)
+    begin = next(action for action in node.actions if isinstance(action, messages.Begin))
+    assert (begin.kind, begin.order) == (control.SWITCHOVER, "s")
+    node.event(messages.Begun(begin.op, "n-0000000003"))
+    node.event(messages.Dead(node.state.waiting, 0.0))
+    assert next(action for action in node.actions if isinstance(action, messages.Release)).successor == "n-0000000003"
+
+
+def test_a_switchover_that_a_former_listener_has_begun_in_this_term_starts_nothing(node):
+    """It has ended in the middle of the stop."""
+    node.cleared()
+    node.state, node.actions = role.step(SETTINGS, node.state, UP, node.now)
+    node.event(SWITCH._replace(begun=41, target="n-0000000003"))
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41, found=True, term=41))
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 3))
+    assert node.did(messages.Release) and not node.did(messages.Claim) and not node.did(messages.StartGroup)
+
+
+@pytest.mark.parametrize("to, ok", [("", True), ("self", True), ("c", False)])
+def test_an_order_that_led_to_a_term_and_stands_still_is_told_until_it_is_gone(node, to, ok):
+    """Where this node could not take it out of the control, nobody could give another one for ever."""
+    node.primary().event(messages.Leased(node.now, node.now + 99.0))
+    node.settings = replace(SETTINGS, node="self")
+    orders = SWITCH._replace(to=to, begun=7)
+    node.event(orders)
+    for _ in range(3):
+        told = next(action for action in node.actions if isinstance(action, messages.TellOutcome))
+        assert (told.order, told.ok) == ("s", ok) and node.at == ("primary", "") and not node.did(messages.Begin)
+        assert next_wakeup(node.settings, node.state) <= node.now + AGAIN
+        node.event(messages.Tick(), AGAIN)
+
+
+@pytest.mark.parametrize("failed", ["refused", "leftover"])
+def test_a_node_that_cannot_propose_can_be_put_into_maintenance(node, failed):
+    """And asks no more to propose, nor is it taken for another one of its name meanwhile."""
+    node.cleared().event(UP)
+    op = node.op(messages.Propose)
+    node.event(messages.RequestFailed(op, False, "denied", True) if failed == "refused" else messages.DuplicateNodeName(op, "n-7"))
+    node.event(ASIDE)
+    node.event(messages.RequestFailed(node.op(messages.Release), True, "there is none"))
+    assert node.at == ("maintenance", "")
+    for _ in range(5):
+        assert not node.event(messages.Tick(), 10.0).did(messages.Propose) and not node.did(messages.Quit)
+
+
+def test_what_was_to_come_of_a_term_that_a_pause_keeps_from_beginning_goes_with_it(node):
+    """The answer comes when nobody waits for it any more, and all orders of the next term would wait for it."""
+    fencing(node).event(messages.Resign("t"))
+    begin = node.op(messages.Begin)
+    node.event(messages.ControlSeen(pause=pause_messages.PauseSeen("p", "paused", True, stamp=(1, 2))))
+    assert node.at == ("standby", "watching")
+    node.event(messages.OrderNotBegun(begin, "this election is paused"))
+    assert node.state.beginning is None

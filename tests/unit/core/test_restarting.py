@@ -364,3 +364,13 @@ def test_no_ack_is_written_behind_the_mark_that_empties_it(event):
     node.event(messages.ControlSeen())
     assert node.event(messages.Tick(), 5.0).did(messages.SeeTerm)
     assert node.event(messages.TermSeen("self", "", TOKEN, True, TOKEN, SETTINGS.address)).did(messages.Repair)
+
+
+def test_one_that_was_told_as_refused_is_not_asked_for_again(node):
+    """While it is, nobody is told as primary; and it may stand for as long as this node may not write the control."""
+    lease(node.primary(), 9999.0).event(RESTART)
+    node.event(messages.OrderNotBegun(node.op(messages.Begin), "the order cannot be marked begun: denied"))
+    assert told(node)[0][:2] == ("r", False)
+    for _ in range(3):
+        node.event(messages.Tick(), AGAIN)
+        assert told(node)[0][:2] == ("r", False) and not node.did(messages.Begin) and node.state.acked

@@ -731,6 +731,23 @@ def test_its_own_leftover_is_waited_out_and_a_twin_is_not(node):
     assert node.did(messages.Quit)
 
 
+@pytest.mark.parametrize("fresh", [True, False], ids=["another session", "the same session"])
+def test_its_own_leftover_is_waited_out_from_the_last_connection_on(node, fresh):
+    """ZooKeeper's next leader gives every session its whole timeout again, also that of the leftover."""
+    node.cleared().event(UP)
+    node.event(messages.DuplicateNodeName(node.state.waiting, "n-0000000000"))
+    node.event(messages.SessionDown(), 1.0)
+    if fresh:
+        node.event(messages.SessionLost("expired"), 8.0)
+    node.event(UP._replace(fresh=fresh), 8.0)
+    node.event(messages.DuplicateNodeName(node.state.waiting, "n-0000000000"))
+    node.event(messages.Tick(), 12.0)
+    node.event(messages.DuplicateNodeName(node.state.waiting, "n-0000000000"))
+    assert not node.did(messages.Quit)
+    node.event(messages.Tick(), 2.1)
+    assert node.event(messages.DuplicateNodeName(node.state.waiting, "n-0000000000")).did(messages.Quit)
+
+
 def test_a_timeout_that_cannot_carry_the_kill_never_leads(node):
     node.cleared().event(UP._replace(grace=-0.1))
     assert node.at == ("detached", "waiting") and not node.did(messages.Propose) and "kill_time" in node.state.trouble
@@ -1024,3 +1041,12 @@ def test_a_candidate_that_never_goes_is_told_until_it_is_gone():
     node.event(messages.QueueChanged(node.state.waiting, "deleted"))
     node.event(messages.Queried(node.op(messages.Query), True, 1, 1))
     assert node.state.trouble == "" and node.at == (roles.PROMOTING, "claiming")
+
+
+def test_what_is_started_by_hand_is_killed_also_where_this_election_has_withdrawn(node):
+    """The listener may have others to stop for minutes, and somebody else leads this one."""
+    node.standby().event(messages.Shutdown("SIGTERM", node.now + 60.0))
+    node.event(messages.Released(node.op(messages.Release)))
+    assert node.at == ("withdrawn", "") and node.state.settled
+    assert node.event(messages.StartedByHand("web")).did(messages.KillGroup) and not node.state.settled
+    assert node.event(messages.Dead(node.op(messages.KillGroup), 0.0)).at == ("withdrawn", "") and node.state.settled

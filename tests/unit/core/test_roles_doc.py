@@ -37,7 +37,7 @@ def test_page_and_picture_are_current(drawing):
 def test_each_pair_has_somebody_who_handles_it_or_a_reason(drawing):
     pairs, move = drawing["PAIRS"], drawing["Move"]
     assert all(callable(one.handler) if isinstance(one, move) else one for one in pairs.values())
-    assert pairs["withdrawn", messages.Tick] == "a node that has withdrawn does nothing more"
+    assert pairs["withdrawn", messages.Tick] == "a node that has withdrawn stands for no election any more"
     assert pairs["clearing", messages.Acked] == "it answers a request of a former step"
 
 

@@ -50,7 +50,7 @@ LEADS = State(role=PRIMARY, step="", orders=ControlSeen(bar="aside", bar_id="m")
     # The next try to hand over, and the time of an order.
     (LEADS, 101.0), (replace(LEADS, beginning=Beginning(7, "maintenance", "m", "aside")), INFINITY), (replace(LEADS, inherited=7), INFINITY),
     (replace(LEADS, orders=ControlSeen(order="s", due=103.0)), 103.0), (replace(LEADS, orders=ControlSeen(order="s", due=99.0)), 101.0),
-    (replace(LEADS, orders=ControlSeen(order="s", due=103.0, begun=5)), INFINITY), (replace(LEADS, orders=NOTHING), INFINITY),
+    (replace(LEADS, orders=ControlSeen(order="s", due=103.0, begun=5)), 101.0), (replace(LEADS, orders=NOTHING), INFINITY),
     (State(step="clearing", orders=ControlSeen("aside", 200.0, "m")), INFINITY),
     # Those who wait for an answer.
     (State(resigning=(Resigning("t", 90.0, 7, by=103.0, ask_at=101.0),)), 103.0),

@@ -87,6 +87,12 @@ class Walk:
                 claimed_at=self.now, deadline=self.now + 3.0, led=True, restart="r" if step == "restarting" else "", timeout=10.0,
                 pausing=Pausing("p", waits, 21 if waits == "resuming" else 0),
             )
+        if seed % 48 == 1:
+            # An earlier listener has begun to hand this term over.
+            self.state = State(
+                role="standby", step="asking", since=self.now, up=True, alive=True, grace=2.0, op=20, waiting=20, proposal="n-1", token=7,
+                timeout=10.0, orders=messages.ControlSeen(order="s", to="b", begun=7, target="n-2"),
+            )
         if chance() < 0.1 and self.state.step != "clearing":
             # Somebody waits to hear who leads since a term of before, which a new listener has none of.
             self.state = replace(self.state, resigning=(Resigning("t", self.now, 5, left_at=self.now),))

@@ -62,3 +62,19 @@ def test_a_term_that_is_gone_on_with_is_so_whatever_stands_there(one, adopting):
     else:
         with pytest.raises(Barred):
             one.one.claim("a", "a:1")
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["begun", "not begun"])
+def test_who_may_not_write_the_control_leads_all_the_same(begun):
+    """An order that stands there and nobody may take out would keep every node from leading."""
+    cluster = Cluster("a", "b", "c")
+    given = following.attempt(cluster.tool(), Given("switchover", "b" if begun else "", by="root@h"))
+    assert given.ok
+    one, order = cluster.nodes["a"], cluster.control()["switchover"]["id"]
+    target = one.begin("switchover", order, "a") if begun else ""
+    cluster.ensemble.denied = {("write", CONTROL)}
+    one.release(successor=target) if begun else cluster.end("a")
+    other = cluster.nodes["b"]
+    assert other.try_be_leader().leads
+    other.claim("b", "b:1")
+    assert other.led_to.order.id == order and other.holder().node == "b" and cluster.control()["switchover"]["id"] == order

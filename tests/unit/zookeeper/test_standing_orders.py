@@ -586,3 +586,32 @@ def test_what_was_told_as_not_done_is_never_begun(three, kind):
     with pytest.raises(NotBegun, match="the order cannot be marked begun: denied"):
         one.begin("switchover", answer.id, "a") if kind == "switchover" else one.begin_restart(answer.id)
     assert not three.control()[kind].get("begun")
+
+
+def test_a_begun_switchover_that_was_told_as_not_done_is_not_gone_on_with(three):
+    """Its target was gone, and is back; the node could write what came of it, and was ended before it took it out."""
+    answer, one = give(three, "switchover", "c"), three.nodes["a"]
+    one.begin("switchover", answer.id, "a")
+    data = three.ensemble.znodes[CONTROL].data
+    one.tell_outcome(Outcome(answer.id, False, "not switched over: c does not stand in the queue"))
+    three.ensemble.set(CONTROL, data)
+    with pytest.raises(NotBegun, match="c does not stand in the queue"):
+        one.begin("switchover", answer.id, "a")
+
+
+def test_a_term_that_was_begun_to_be_switched_over_makes_way_for_the_target_whatever_ends_it(three):
+    """The service fails in that moment, or the guard releases, who knows nothing of it."""
+    answer, one = give(three, "switchover", "c"), three.nodes["a"]
+    target = one.begin("switchover", answer.id, "a")
+    one.release()
+    assert three.nodes["c"].try_be_leader().leads and three.nodes["c"].proposal == target
+
+
+def test_a_node_that_only_leads_the_queue_makes_way_as_well(three):
+    """The holder is that of the predecessor, which its fence does not reach."""
+    three.end("a")
+    two = three.nodes["b"]
+    assert two.try_be_leader().leads
+    answer = give(three, "switchover", "c")
+    two.release(successor=two.begin("switchover", answer.id, "b"))
+    assert three.nodes["c"].try_be_leader().leads and three.nodes["c"].holder().node == "a"
