@@ -7,7 +7,7 @@ from functools import partial
 from typing import List
 
 from supervisor_zkelect.core.state import lease_of
-from supervisor_zkelect.listener import pool_worker
+from supervisor_zkelect.listener import events, pool_worker
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.part import Means, Part
@@ -32,7 +32,10 @@ class Enforcement(Part):
         self._due = self._looked_at = -math.inf
 
     def next_wakeup(self, guarded: bool) -> float:
-        return self._due if guarded else self._first_due()
+        if guarded:
+            return self._due
+        asked = [one.group.ask_at for one in self._candidacies if one.group.kill_at < math.inf]
+        return min(self._first_due(), *asked) if asked else self._first_due()
 
     def ordered(self) -> None:
         """Something was ordered, so that a group may be due sooner."""
@@ -70,10 +73,22 @@ class Enforcement(Part):
                 self.last_resort.revoke(one.settings.group)
         for one in self._candidacies:
             group, name = one.group, one.settings.group
-            if group.kill_at < math.inf and not group.asked_to_stop:
-                group.asked_to_stop = True
+            if group.kill_at < math.inf and group.ask_at <= moment:
+                group.ask_at = math.inf
                 self.last_resort.revoke(name)
-                self._work.submit(partial(pool_worker.stop_group, self._host.supervisord, name))
+                work = partial(pool_worker.stop_group, self._host.supervisord, one.name, name)
+                self._work.submit(work, partial(_not_asked, one.name))
+
+    def _not_taken(self, event: events.StopNotTaken) -> None:
+        """supervisord was not to be reached, or the call was lost; it is asked again, also for a stop that it has begun."""
+        one = self._candidacies.by_name.get(event.name)
+        if one is not None and one.group.ask_at == math.inf:
+            why = f"there is no guard, and supervisord cannot be asked to stop the group: {event.error}"
+            self._log.warn(event.name, why, "stop")
+            one.group.ask_at = self._host.now() + PACE
+
+    def handlers(self) -> events.Handlers:
+        return {events.StopNotTaken: self._not_taken}
 
     def abandon(self) -> None:
         """End all leases now, since no process enforces them when this one has ended after a defect."""
@@ -82,3 +97,7 @@ class Enforcement(Part):
         for end in (self.last_resort.kill, self.last_resort.revoke, self.last_resort.kill):
             for name in groups:
                 end(name)
+
+
+def _not_asked(election: str, error: BaseException) -> events.StopNotTaken:
+    return events.StopNotTaken(election, repr(error))

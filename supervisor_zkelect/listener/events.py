@@ -40,6 +40,13 @@ class GroupsSurveyed(NamedTuple):
     reason: str
 
 
+class StopNotTaken(NamedTuple):
+    """supervisord has not taken the order to stop the group of this election, for which there is no guard."""
+
+    name: str
+    error: str
+
+
 class LeftoversReleased(NamedTuple):
     """The session's proposals in these elections are given up. refused: those for which ZooKeeper refuses that."""
 
@@ -198,9 +205,9 @@ class Agreed(NamedTuple):
 
 #: All types of them.
 OWN = (
-    Signalled, Configured, GroupsSurveyed, LeftoversReleased, ReportDelivered, CheckDone, ZnodesInspected, TermChanged,
-    ControlChanged, ControlRead, EntryWritten, OrderSeen, QueueMoved, ForeignSeen, QueueSeen, ProgramEnded, TermClaimed,
-    ProposalChanged, HistoryWritten, ElectionEvent, Reread, Agreed,
+    Signalled, Configured, GroupsSurveyed, StopNotTaken, LeftoversReleased, ReportDelivered, CheckDone, ZnodesInspected,
+    TermChanged, ControlChanged, ControlRead, EntryWritten, OrderSeen, QueueMoved, ForeignSeen, QueueSeen, ProgramEnded,
+    TermClaimed, ProposalChanged, HistoryWritten, ElectionEvent, Reread, Agreed,
 )
 
 

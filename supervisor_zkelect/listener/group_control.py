@@ -34,10 +34,10 @@ class GroupControl:
         self._order: Optional[Tuple[int, Callable[[], Any]]] = None
         #: when an order that the guard has not answered has the group killed; when this listener kills it, at the earliest, minus
         #: infinity where it was not due before; until when what an earlier listener left may stop, if its lease lasts; and while
-        #: there is no guard, whether supervisord was asked to stop it
+        #: there is no guard, when supervisord is to be asked to stop it, infinity once it was
         self.kill_at = math.inf
         self.stop_by = math.inf
-        self.asked_to_stop = False
+        self.ask_at = -math.inf
         self.strike_at = -math.inf
 
     # Orders
@@ -89,7 +89,7 @@ class GroupControl:
 
     def guard_changed(self) -> None:
         """Leave the end of the group to another guard, which has come; or take it on, as there is none any more."""
-        self.asked_to_stop, self.strike_at = False, -math.inf
+        self.ask_at = self.strike_at = -math.inf
 
     def look(self, op: int) -> None:
         """Ask for the states of the programs."""

@@ -130,7 +130,8 @@ class Listener:
         self.reloads = Reloads(means, keepers, self.departure, self.desk.reply)
         return [
             self.guard, self.leases, self.pauses, self.programs, self.sessions, self.departure, self.desk, self.orders,
-            self.reloads, self.http, Actions(means, keepers, health), GroupSide(means, keepers, self.departure.leave_in_time),
+            self.reloads, self.http, self.enforcement, Actions(means, keepers, health),
+            GroupSide(means, keepers, self.departure.leave_in_time),
         ]
 
     def _handlers(self, parts: List[Part]) -> List[events.Handlers]:

@@ -50,12 +50,13 @@ def read_programs(supervisord: Any) -> events.Configured:
         return events.Configured([], str(error))
 
 
-def stop_group(supervisord: Any, group: str) -> None:
-    """Ask supervisord to stop a group that there is no guard for."""
+def stop_group(supervisord: Any, election: str, group: str) -> Optional[events.StopNotTaken]:
+    """Ask supervisord to stop a group that there is no guard for. None where it has taken that."""
     try:
         supervisord.call("supervisor.stopProcessGroup", group, False)
+        return None
     except SupervisordError as error:
-        log.warning("%s: there is no guard, and supervisord cannot be asked to stop the group: %s", group, error)
+        return events.StopNotTaken(election, str(error))
 
 
 def read_end(

@@ -58,7 +58,7 @@ class EventExecutor:
 
     def submit(self, work: Callable[[], Any], failed: Optional[Callable[[BaseException], Any]] = None) -> None:
         """failed: makes the event that is posted when `work` raises, for want of memory too, or where no thread can be had for
-        it. Without one this raises RuntimeError then."""
+        it. Without one this raises RuntimeError, or MemoryError, then."""
 
         def done(future: Future[Any]) -> None:
             error = None if future.cancelled() else future.exception()
@@ -69,7 +69,7 @@ class EventExecutor:
 
         try:
             future = self._executor.submit(self._run, work)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if failed is None:
                 raise
             self._post(failed(error))

@@ -10,6 +10,7 @@ from supervisor_zkelect.core import roles
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener.enforcement import PACE, PATIENCE, Enforcement
 from supervisor_zkelect.listener.listener import Listener
+from supervisor_zkelect.supervisord.client import Unreachable
 from tests.unit.listener.parts import RULES, Host, Work, candidacies, candidacy, means
 
 
@@ -45,6 +46,31 @@ def test_it_revokes_and_asks_first_where_there_is_time(alone):
     assert alone.did == [("revoke", "primary"), ("kill", "primary"), ("revoke", "primary")] and len(alone.work.given) == 1
     alone.work.do()
     assert asked == [("supervisor.stopProcessGroup", "primary", False)]
+
+
+@pytest.mark.parametrize("raised", [Unreachable("gone"), MemoryError("no memory")], ids=["unreachable", "no memory"])
+def test_a_stop_that_supervisord_has_not_taken_is_asked_for_again(alone, raised):
+    """The group is killed at its time, and has had no time to stop otherwise."""
+    asked, alone.one.group.kill_at = [], 102.0
+
+    def call(*words):
+        asked.append(words)
+        if len(asked) == 1 and isinstance(raised, Unreachable):
+            raise raised
+
+    alone.host.supervisord = SimpleNamespace(call=call)
+    alone.host.moment = 100.0
+    alone.enforce(100.0)
+    event = alone.work.do() if isinstance(raised, Unreachable) else alone.work.fail(raised)
+    asked[:] = asked or [()]
+    alone.enforcement.handlers()[type(event)](event)
+    alone.enforce(100.0)
+    assert len(asked) == 1 and not alone.work.given and alone.enforcement.next_wakeup(False) == 100.0 + PACE
+    alone.enforce(100.0 + PACE)
+    assert alone.work.do() is None and len(asked) == 2
+    assert alone.enforcement.next_wakeup(False) == 102.0
+    alone.enforce(101.5)
+    assert not alone.work.given
 
 
 def test_beside_a_guard_it_kills_what_that_did_not_kill_in_time(alone):
