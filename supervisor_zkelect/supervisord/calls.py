@@ -39,7 +39,7 @@ class Calls:
         self._pool, self._do = pool, do
 
     def ask(self, then: Then, call: Callable[..., Any], *args: Any) -> None:
-        """Make a call in the pool; `then(result, error)` follows on the thread that asks."""
+        """Make a call in the pool; `then(result, error)` follows on the thread that asks, also where the call cannot be made."""
 
         def ended(future: Future[Any]) -> None:
             result: Any = None
@@ -55,12 +55,10 @@ class Calls:
             self._do(then, result, error)
 
         try:
-            future = self._pool.submit(call, *args)
-        except RuntimeError as error:
-            # Where it has no thread to spare, another of the pool's may make the call all the same.
-            self._do(then, None, Unreachable(str(error)))
-        else:
-            future.add_done_callback(ended)
+            self._pool.submit(call, *args).add_done_callback(ended)
+        except (RuntimeError, MemoryError) as error:
+            # Where it has no thread or memory to spare, another of the pool's threads may make the call all the same.
+            self._do(then, None, Unreachable(str(error) or "no memory"))
 
 
 class Batches:

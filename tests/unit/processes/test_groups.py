@@ -7,6 +7,7 @@ import math
 import os
 import resource
 import subprocess
+from concurrent.futures import Future
 from types import SimpleNamespace
 
 import pytest
@@ -17,13 +18,20 @@ from supervisor_zkelect.processes.manager import ProcessManager
 from supervisor_zkelect.processes.member_states import MemberStates
 from supervisor_zkelect.processes.pidfds import WATCHED, Pidfds
 from supervisor_zkelect.processes.scanning import Scanner
+from supervisor_zkelect.processes.stopping import FORMING_TIME
 
 
 class Pool:
-    """Answers nothing."""
+    """Answers nothing. lacks: what a call finds instead of a thread; None: it is made, and never answered. asked: the calls made."""
+
+    def __init__(self):
+        self.lacks, self.asked = RuntimeError("no thread"), []
 
     def submit(self, call, *words):
-        raise RuntimeError("no thread")
+        if self.lacks is not None:
+            raise self.lacks
+        self.asked.append(words)
+        return Future()
 
 
 class Node:
@@ -31,9 +39,9 @@ class Node:
     killed."""
 
     def __init__(self, left=frozenset()):
-        self.moment, self.lacks, self.killed = 0.0, None, []
+        self.moment, self.lacks, self.killed, self.pool = 0.0, None, [], Pool()
         self.manager = ProcessManager(
-            SimpleNamespace(url="unix:///none", call=None), Census(os.getpid(), "unix:///none"), self.hear, Pool(), clock=lambda: self.moment,
+            SimpleNamespace(url="unix:///none", call=None), Census(os.getpid(), "unix:///none"), self.hear, self.pool, clock=lambda: self.moment,
             cgroups=SimpleNamespace(base="", kill=self.killed.append, pids=lambda name: []), left=left,
         )
         self.groups = self.manager.groups
@@ -63,6 +71,29 @@ def test_an_order_to_stop_stands_though_nobody_can_be_told_of_the_start_that_it_
         node.groups.stop(node.state, 2, -math.inf)
     assert node.state.stop.kill_at == -math.inf
     assert node.state.start is None
+
+
+@pytest.mark.parametrize("lacks", [RuntimeError("no thread"), MemoryError()])
+def test_what_could_not_be_asked_of_supervisord_is_asked_again(node, lacks):
+    """Else it would count as on its way for ever, and nothing of its kind would be asked any more."""
+
+    def ask():
+        node.moment += 2 * FORMING_TIME
+        node.groups.member_states.look(other, 2)
+        node.groups.stopper.ask_whose(other, unknown)
+        node.groups.turn(node.manager._obey, ())
+
+    unknown, other = Found(set(), {}, {proc.read(os.getppid())}, set(), False), node.groups.state("other")
+    node.pool.lacks = lacks
+    node.groups.stop(node.state, 1, math.inf)
+    for _ in range(3):
+        ask()
+    node.pool.lacks = None
+    for _ in range(3):
+        ask()
+    methods = [words[0] for words in node.pool.asked]
+    assert methods.count("supervisor.stopProcessGroup") == methods.count("supervisor.getAllProcessInfo") == 1
+    assert ["other"] in methods
 
 
 def test_what_former_instances_left_counts_also_where_nothing_can_be_read_just_now(monkeypatch):
