@@ -31,6 +31,8 @@ class Ending:
         #: groups whose stop was ordered while others run on in a pause
         self._ordered: Set[str] = set()
         self.locked = False
+        #: all groups were named and ordered to stop since the lock was taken
+        self._stopped = False
         self.releasing = False
         """A release was begun, and has not ended."""
         self.due = NEVER
@@ -53,9 +55,9 @@ class Ending:
         for one in others:
             # One that was never looked at is proven dead, too; that is asked once.
             if one.entry.granted or one.held and one.entry.group not in self._ordered:
-                self._ordered.add(one.entry.group)
                 log.info("%s: the listener is gone; what runs in a pause goes on, and this group ends", one.entry.election)
                 self._groups.end(one, self._groups.stop_time(one), "the listener is gone")
+                self._ordered.add(one.entry.group)
         if others and not any(one.held for one in others):
             leave()
         return True
@@ -69,38 +71,45 @@ class Ending:
         self.due = self._now()
 
     def go_on(self) -> None:
-        """Take the lock, stop, and when everything is dead have it released."""
-        self.due = NEVER
+        """Take the lock, stop, and when everything is dead have it released. Whatever this cannot do, for want of memory too, is
+        done when it is due again."""
         if not self.begun or self.releasing:
+            self.due = NEVER
             return
-        if not self.locked:
-            # Also after what this could not do for want of memory.
-            self.due = self._now() + LOCK_PACE
-            self.locked = self._effects.take_lock()
-            if not self.locked:
-                return
-            try:
-                named = self._effects.session_groups()
-            except OSError as error:
-                log.warning("cannot read the saved session; trying again: %s", error)
-                self._effects.give_lock_back()
-                self.locked = False
-                return
-            for name in named:
-                # Of those that neither the record nor a listener has named, nobody else would prove them dead.
-                self._groups[name]
-            for one in self._groups:
-                if one.held:
-                    self._groups.end(one, self._groups.stop_time(one), "the listener is gone")
+        self.due = self._now() + LOCK_PACE
+        self.locked = self.locked or self._effects.take_lock()
+        if not self.locked or not self._stopped and not self._stop_all():
+            return
         if self._groups.held:
+            # Until one is proven dead.
+            self.due = NEVER
             return
+        self.due = self._now() + RELEASE_PACE
         log.info("all groups are proven dead; releasing")
         try:
             self._effects.release(self._groups.ended)
-            self.releasing = True
         except OSError as error:
             log.warning("cannot start the release; trying again: %s", error)
-            self.due = self._now() + RELEASE_PACE
+            return
+        self.releasing, self.due = True, NEVER
+
+    def _stop_all(self) -> bool:
+        """Stop all groups, which may be done twice. Whether it is known which those are; else the lock is given back."""
+        try:
+            named = self._effects.session_groups()
+        except OSError as error:
+            log.warning("cannot read the saved session; trying again: %s", error)
+            self._effects.give_lock_back()
+            self.locked = False
+            return False
+        for name in named:
+            # Of those that neither the record nor a listener has named, nobody else would prove them dead.
+            self._groups[name]
+        for one in self._groups:
+            if one.held:
+                self._groups.end(one, self._groups.stop_time(one), "the listener is gone")
+        self._stopped = True
+        return True
 
     def ended(self, status: int) -> bool:
         """A release ended, with 0 when the session is given up, or surely over. Whether that is so."""
@@ -109,6 +118,6 @@ class Ending:
             log.warning("the release ended with status %d; trying again", status)
             self.due = self._now() + RELEASE_PACE
             return False
-        self.begun = self.locked = False
+        self.begun = self.locked = self._stopped = False
         self._effects.give_lock_back()
         return True

@@ -214,12 +214,13 @@ class Guard:
         if isinstance(event, (group_events.GroupUnsettled, group_events.GroupAtRest)):
             one.watched = isinstance(event, group_events.GroupUnsettled)
         elif isinstance(event, group_events.GroupDead) and not one.entry.granted:
+            # First, so that it is looked at whatever becomes of the rest.
+            self.ending.look_again()
             ended = self.groups.proven_dead(one)
+            self._hurry_listener()
             self.renewals.drop(one)
             if ended:
                 self.tell(protocol.TermEnded(event.group, **one.ended))
-            self.ending.look_again()
-            self._hurry_listener()
         elif isinstance(event, group_events.GroupStuck):
             self._call_for_help(one, event)
         elif isinstance(event, group_events.MemberStarted) and not one.entry.granted:

@@ -25,6 +25,17 @@ class Handle:
         return [one for one in self.did if one[0] in whats][-1]
 
 
+def lack(where, what):
+    """Have a method find no memory once."""
+    real = getattr(where, what)
+
+    def lacking(*arguments):
+        setattr(where, what, real)
+        raise MemoryError
+
+    setattr(where, what, lacking)
+
+
 class ProcessManager:
     turned_at = 0.0
     trouble = ""

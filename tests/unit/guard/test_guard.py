@@ -1,5 +1,6 @@
 """What a guard decides when what it needs fails: nothing keeps a group from dying, or a session from being given up."""
 
+import contextlib
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,7 @@ from supervisor_zkelect.guard import absence, ending, groups, guard, protocol, r
 from supervisor_zkelect.guard import process as guard_process
 from supervisor_zkelect.guard.keeper_protocol import KeeperEnded, KeptSessionOver, TermGone
 from supervisor_zkelect.processes import group_events
-from tests.unit.guard.parts import GRANT, Node
+from tests.unit.guard.parts import GRANT, Node, lack
 
 
 @pytest.fixture
@@ -396,6 +397,42 @@ def test_a_lock_that_could_not_be_taken_for_want_of_memory_is_tried_again(node):
     node.passes(1.0)
     assert node.handle().did[-1][0] == "stop"
     node.dead()
+    node.passes(0.0)
+    assert node.effects.did == ["release"]
+
+
+@pytest.mark.parametrize("lacks", ["take_lock", "session_groups", "give_lock_back", "first", "last", "release"])
+def test_what_an_end_could_not_do_for_want_of_memory_is_done_later(node, lacks):
+    """A guard that has the lock and does not go on would keep the node out of its elections for ever."""
+    node.greet("other", "primary")
+    node.start()
+    node.extend(1, 7, 202.0, 203.0, 204.0)
+    node.effects.groups = ["primary", "other"]
+    node.effects.short = int(lacks == "give_lock_back")
+    lack(*{"first": (node.handle("other"), "kill"), "last": (node.handle(), "stop")}.get(lacks, (node.effects, lacks)))
+
+    def passes():
+        with contextlib.suppress(MemoryError):
+            node.passes(ending.RELEASE_PACE)
+
+    with contextlib.suppress(MemoryError):
+        node.leave()
+    for _ in range(3):
+        passes()
+    node.dead()
+    node.dead("other")
+    passes()
+    passes()
+    assert node.effects.did[-1] == "release" and node.guard.next_wakeup() == groups.NEVER
+
+
+def test_a_proof_counts_though_there_is_no_memory_to_tell_the_keeper_of_it(node):
+    node.start()
+    node.extend(1, 7, 202.0, 203.0, 204.0)
+    node.leave()
+    lack(node.effects, "keep")
+    with pytest.raises(MemoryError):
+        node.dead()
     node.passes(0.0)
     assert node.effects.did == ["release"]
 

@@ -7,7 +7,7 @@ import pytest
 from supervisor_zkelect.core.lease import Lease
 from supervisor_zkelect.guard import protocol, record
 from supervisor_zkelect.guard.keeper_protocol import KeptSessionOver, TermGone, TermKept
-from tests.unit.guard.parts import GRANT, Node
+from tests.unit.guard.parts import GRANT, Node, lack
 
 ENDLESS = GRANT.lease._replace(paused_until=math.inf)
 
@@ -149,6 +149,17 @@ def test_one_that_was_never_looked_at_is_proven_dead_and_holds_up_nothing(two):
     assert len(asked) == 1
     two.dead("other")
     two.dead("idle")
+    stays_away(two)
+    assert two.entry.granted and two.effects.keeping[0] == {}, "the session expires"
+
+
+def test_one_that_could_not_be_stopped_for_want_of_memory_is_stopped_later(two):
+    lack(two.handle("other"), "stop")
+    with pytest.raises(MemoryError):
+        stays_away(two)
+    stays_away(two)
+    assert two.handle("other").last("stop")
+    two.dead("other")
     stays_away(two)
     assert two.entry.granted and two.effects.keeping[0] == {}, "the session expires"
 
