@@ -195,10 +195,12 @@ class Guard:
 
     def _ask_for_listener(self) -> None:
         """Ask supervisord for the absent listener; the keeper renews the leases from now on."""
-        self.ask_at = NEVER
+        # Also after what this could not do for want of memory.
+        self.ask_at = self.now() + ASK_PACE
         if not self.awaiting:
-            self.awaiting = True
             self.renewals.begin()
+            self.awaiting = True
+        self.ask_at = NEVER
         self.effects.ask_for_listener()
 
     def listener_state(self, state: str) -> None:

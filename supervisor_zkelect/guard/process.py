@@ -340,8 +340,8 @@ class GuardProgram:
             return
         try:
             self.calls.submit(ask)
-        except RuntimeError:
-            # There is no thread to be had.
+        except (RuntimeError, MemoryError):
+            # There is no thread or no memory to be had.
             self.guard.listener_state("")
 
     def call(self, command: List[str], seconds: float, variables: Dict[str, str]) -> None:

@@ -437,6 +437,17 @@ def test_a_proof_counts_though_there_is_no_memory_to_tell_the_keeper_of_it(node)
     assert node.effects.did == ["release"]
 
 
+def test_an_absent_listener_is_asked_for_though_there_was_no_memory_at_first(node):
+    node.start()
+    node.extend(1, 7, 202.0, 203.0, 204.0)
+    node.guard.listener_gone()
+    lack(node.effects, "keep")
+    with pytest.raises(MemoryError):
+        node.passes(0.0)
+    node.passes(guard.ASK_PACE)
+    assert node.effects.asked == 1 and node.effects.keeping == ({"primary": 7}, True)
+
+
 def test_a_folder_that_was_made_anew_is_left_alone(node):
     node.start()
     node.effects.take_lock = lambda: node.guard.disowned() or False

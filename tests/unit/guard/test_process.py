@@ -126,6 +126,21 @@ def test_a_supervisord_whose_answer_makes_no_sense_tells_nothing_of_the_listener
     assert heard == [""]
 
 
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
+def test_a_supervisord_that_cannot_be_asked_for_the_listener_is_asked_again(make, monkeypatch, error):
+    """Else one that it said was coming would be waited for for ever."""
+    made, heard = make(), []
+
+    def refuse(work):
+        raise error
+
+    made.conversation.program = "zkelect:zkelect"
+    monkeypatch.setattr(made, "calls", SimpleNamespace(submit=refuse))
+    made.guard.listener_state = heard.append
+    made.ask_for_listener()
+    assert heard == [""]
+
+
 @pytest.mark.parametrize("short", [errno.ENFILE, errno.EMFILE, errno.ENOMEM])
 @pytest.mark.parametrize("what", [record.RECORD, record.KEY])
 def test_a_guard_that_cannot_read_what_the_one_before_it_left_does_not_begin(make, tmp_path, monkeypatch, short, what):
