@@ -14,6 +14,7 @@ from supervisor_zkelect.guard.guard import Guard
 from supervisor_zkelect.guard.kept_log import KeptLog
 from supervisor_zkelect.guard.programs import ProgramRegistrations
 from supervisor_zkelect.processes import proc
+from supervisor_zkelect.system import reserve
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +49,28 @@ class Conversation:
     # The listener
 
     def tell(self, message: Any) -> None:
-        """Tell the listener, if there is one."""
-        if self.listener is not None:
-            self.door.answer(self.listener, protocol.TO_LISTENER.document(message))
+        """Tell the listener, if there is one. Where that fails its conversation ends, as what it is told later would pass for the
+        whole: it comes again, and repeats what was not answered."""
+        listener = self.listener
+        if listener is None:
+            return
+        try:
+            self.door.answer(listener, protocol.TO_LISTENER.document(message))
+        except Exception as error:
+            if reserve.short(error):
+                reserve.spend()
+            self.door.drop(listener)
+            log.warning("the listener could not be told of everything, and has to come again: %r", error)
+
+    def hear(self, event: Any) -> None:
+        """Have the guard hear an event of the process manager, of which the listener is told. Where that fails the conversation
+        ends as well."""
+        try:
+            self._guard.heard(event)
+        except Exception:
+            if self.listener is not None:
+                self.door.drop(self.listener)
+            raise
 
     def say(self, line: str) -> None:
         """Tell the listener a line of this guard's log."""
@@ -111,4 +131,7 @@ class Conversation:
                 self.door.drop(former)
         self.door.answer(peer, protocol.TO_LISTENER.document(welcome))
         if welcome.ok:
-            self._kept_log.tell_kept(self.say)
+            try:
+                self._kept_log.tell_kept(self.say)
+            except OSError as error:
+                log.warning("cannot read what was logged while there was no listener: %s", error)

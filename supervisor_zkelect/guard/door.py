@@ -6,7 +6,8 @@ of their own, so that one kind cannot use up another's: what supervisord has sta
 and the guard's user; and strangers. Whoever comes when its own places are taken takes that of its oldest.
 
 A peer has one message, of at most 4 KiB unless it is root or the guard's user, and its answer ends the conversation. Only a
-listener that was welcomed (`keep`) goes on. What is no message ends it as well, and is told of once a minute at most.
+listener that was welcomed (`keep`) goes on. What is no message ends it as well, and is told of once a minute at most. So does
+whatever cannot be heard or answered for want of memory, also with a listener: what follows would pass for the whole.
 
 All methods run on the guard's thread. In one turn of its loop each peer is read once, and so many connections are taken at
 most, whatever comes.
@@ -209,6 +210,14 @@ class Door:
         peer.kept = True
 
     def _on_peer(self, peer: Peer, mask: int) -> None:
+        try:
+            self._converse(peer, mask)
+        except Exception:
+            # What it said may be lost, or a part of its answer; whoever comes again says and is told everything anew.
+            self.drop(peer)
+            raise
+
+    def _converse(self, peer: Peer, mask: int) -> None:
         if mask & selectors.EVENT_WRITE:
             self._send(peer, b"")
         if not mask & selectors.EVENT_READ:

@@ -228,13 +228,14 @@ class Guard:
         elif isinstance(event, group_events.MemberStarted) and not one.entry.granted:
             # Nobody is to release while it runs, whoever has it killed.
             one.dead = False
-            if not self.listener_here:
-                self.groups.end(one, AT_ONCE, "it was started without a grant")
         elif isinstance(event, group_events.MemberDied) and one.entry.granted:
             # supervisord may start it again.
             self.groups.expect_programs(event.group)
         if getattr(event, "op", 1) > 0:
             self.tell(event)
+        if isinstance(event, group_events.MemberStarted) and not self.listener_here and not one.entry.granted:
+            # A listener that was told would have it killed.
+            self.groups.end(one, AT_ONCE, "it was started without a grant")
 
     def _call_for_help(self, one: GuardedGroup, event: group_events.GroupStuck) -> None:
         known = self.groups.programs(event.group)
@@ -301,16 +302,19 @@ class Guard:
         busy = self.ending.locked
         ok = hello.v == protocol.VERSION and hello.owner == tuple(self.owner) and not busy
         if ok:
-            self.listener_here = self.session_open = self.greeted = True
-            self.here_since = self.now()
-            self.ending.call_off()
-            self.release_by = self.ask_at = NEVER
             self.renewals.listener_came()
             if hello.groups:
                 # One that does not know yet whether its configuration is fit tells of none.
                 self.groups.know(hello.groups)
+        welcome = protocol.Welcome(ok, busy, protocol.VERSION, self.groups.described(), pid, cgroups)
+        if ok:
+            # Last, as one that could not be welcomed, for want of memory, is not there, and nobody would tell of its end.
+            self.listener_here = self.session_open = self.greeted = True
+            self.here_since = self.now()
+            self.ending.call_off()
+            self.release_by = self.ask_at = NEVER
             self._hurry_listener()
-        return protocol.Welcome(ok, busy, protocol.VERSION, self.groups.described(), pid, cgroups)
+        return welcome
 
     def may_run(self, name: str, program: str, pid: int, start: Optional[int] = None) -> bool:
         """A program of the group `name` registers; see `GuardedGroups.may_run`."""

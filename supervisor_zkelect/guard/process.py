@@ -174,7 +174,7 @@ class GuardProgram:
 
     def post(self, event: Any) -> None:
         """Take an event of the process manager; on any thread."""
-        self.inbox.put(lambda: self.guard.heard(event))
+        self.inbox.put(lambda: self.conversation.hear(event))
 
     # The loop
 

@@ -185,6 +185,35 @@ def test_the_first_that_is_no_message_ends_the_conversation(house, user, caplog,
 
 
 @as_root
+@pytest.mark.parametrize("fails", ["order", "answer", "hello"])
+def test_with_what_cannot_be_heard_or_answered_the_conversation_ends(house, monkeypatch, fails):
+    """What follows would pass for a proof that all that came before was heard."""
+    real, taken = house.take, []
+
+    def lack(*words, **options):
+        raise MemoryError
+
+    def take(peer, message):
+        taken.append(message["do"])
+        if message["do"] == fails:
+            lack()
+        with monkeypatch.context() as patched:
+            if fails == "answer" and message["do"] == "order":
+                patched.setattr(door.json, "dumps", lack)
+            real(peer, message)
+
+    house.door._take = take
+    link = house.connect()
+    link.send(b'{"do":"hello"}\n')
+    if fails != "hello":
+        house.turns(lambda: house.heard)
+        link.send(b'{"do":"order"}\n{"do":"lease"}\n')
+    with pytest.raises(MemoryError):
+        house.turns(lambda: "lease" in taken)
+    assert taken == (["hello"] if fails == "hello" else ["hello", "order"])
+    assert said(link)[1] and len(house.left) == int(fails != "hello")
+
+
 def test_a_stranger_has_four_kibibytes_and_root_a_mebibyte(house, user):
     def work(size):
         link = socket.socket(socket.AF_UNIX)

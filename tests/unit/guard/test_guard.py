@@ -426,6 +426,25 @@ def test_what_an_end_could_not_do_for_want_of_memory_is_done_later(node, lacks):
     assert node.effects.did[-1] == "release" and node.guard.next_wakeup() == groups.NEVER
 
 
+def test_what_a_listener_cannot_be_told_of_is_killed_as_if_it_were_gone(node):
+    node.greet("primary")
+    node.effects.tell = lambda message: node.guard.listener_gone()
+    node.guard.heard(group_events.MemberStarted("primary", "svc", 44))
+    assert node.handle().last("kill")
+
+
+@pytest.mark.parametrize("lacks", ["keep", "trust"])
+def test_a_listener_that_could_not_be_welcomed_is_not_there(node, lacks):
+    """Nobody would tell of its end, and another would not be waited for."""
+    node.start()
+    node.guard.listener_gone()
+    due = node.guard.next_wakeup()
+    lack(node.effects if lacks == "keep" else node.handle(), lacks)
+    with pytest.raises(MemoryError):
+        node.greet("primary")
+    assert not node.guard.listener_here and node.guard.next_wakeup() == due
+
+
 def test_a_proof_counts_though_there_is_no_memory_to_tell_the_keeper_of_it(node):
     node.start()
     node.extend(1, 7, 202.0, 203.0, 204.0)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_zkelect.guard import place, process, protocol, record
-from supervisor_zkelect.processes import cgroup, quick_moves
+from supervisor_zkelect.processes import cgroup, group_events, quick_moves
 from supervisor_zkelect.processes.manager import ProcessManager
 
 #: Without which no group is killed.
@@ -74,6 +74,31 @@ def test_a_listener_that_is_gone_is_told_whatever_becomes_of_the_folder(make, er
     assert told == []
     made.attempt(made.conversation._left, listener)
     assert told == ["folder", "gone"] and made.conversation.listener is None
+
+
+@pytest.mark.parametrize("lacks", ["the event", "its text", ""])
+def test_with_what_the_listener_cannot_be_told_its_conversation_ends(make, monkeypatch, lacks):
+    """It takes an order for carried out, and a group for proven dead, by what it is told."""
+    made, dropped, told = make(), [], []
+    event = group_events.GroupDead("primary", 7, 0.1)
+
+    def answer(peer, message):
+        if lacks == "its text":
+            raise MemoryError
+        told.append(message)
+
+    def heard(event):
+        if lacks == "the event":
+            raise MemoryError
+        made.tell(event)
+        told.append("the rest is done")
+
+    made.conversation.listener = "listener"
+    made.conversation.door = SimpleNamespace(answer=answer, drop=dropped.append)
+    monkeypatch.setattr(made.guard, "heard", heard)
+    made.post(event)
+    made.on_bell(made.inbox.bell, 0)
+    assert dropped == ["listener"] * bool(lacks) and ("the rest is done" in told) == (lacks != "the event")
 
 
 @pytest.mark.parametrize("taken, in_place, locked", [
