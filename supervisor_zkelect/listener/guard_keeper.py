@@ -62,6 +62,8 @@ class GuardKeeper(Part):
         #: when it is told something anyway
         self._tell_at = math.inf
         self._sent = self._echoed = 0
+        #: until when leases last at most by an order that is not known to have been taken, and whose echo will tell
+        self._cut_at, self._cut_by = math.inf, 0
 
     # Opening
 
@@ -105,6 +107,7 @@ class GuardKeeper(Part):
             one.group.guard_changed()
         self._sent = self._echoed = 0
         self.found = event.groups
+        self._cut_found()
         self._came()
 
     def _on_busy(self, event: link.GuardBusy) -> None:
@@ -134,11 +137,16 @@ class GuardKeeper(Part):
         self._enforcement.ordered()
 
     def tell_anew(self) -> None:
-        """Tell a new guard what runs under which lease, and repeat what the old one did not answer."""
+        """Tell a new guard what runs under which lease, and repeat what the old one did not answer. It may be the same one, which
+        has heard some of it."""
+        if self._cut_at < math.inf:
+            # First, as those that are extended later last longer.
+            self.cut(self._cut_at)
         for one in self._candidacies:
             state = one.state
             if state.enforced and state.step != "restarting":
                 self.link.send(protocol.AdoptOrder(one.settings.group, one.grant()))
+                one.group.readdress(one.settings.address)
                 if state.role == roles.PRIMARY:
                     # The old guard may have ended before it wrote that. Of a term that is inherited the record knows better.
                     one.tell_ack()
@@ -148,6 +156,17 @@ class GuardKeeper(Part):
             one.group.repeat()
             if one.check is None and state.probing:
                 one.group.look(state.probing)
+
+    def cut(self, deadline: float) -> None:
+        """No lease lasts longer than until then that is not extended later: the session has a shorter timeout."""
+        self._cut_at, self._cut_by = min(self._cut_at, deadline), self._sent + 1
+        self._cut_found()
+        self.link.send(protocol.CutOrder(self._cut_at))
+        self.ordered()
+
+    def _cut_found(self) -> None:
+        for found in self.found.values():
+            found["deadline"] = min(found["deadline"], self._cut_at)
 
     def extend(self, extended: Iterable[Candidacy]) -> None:
         """Extend the leases of these, as their states have them."""
@@ -227,6 +246,8 @@ class GuardKeeper(Part):
 
     def _on_echo(self, event: protocol.LeaseEcho) -> None:
         self._echoed = event.n
+        if event.n >= self._cut_by:
+            self._cut_at = math.inf
         self._silence = self._silence.echoed()
         moment = self._host.now()
         if moment - event.turned > MANAGER_SILENCE and not self._silence.excuses(moment):

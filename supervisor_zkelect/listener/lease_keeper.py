@@ -61,12 +61,9 @@ class LeaseKeeper(Part):
         """No lease of this session lasts longer: it was attached again with a shorter timeout, by a request sent then."""
         self._cut_at = lasts_until(sent, timeout)
         self._candidacies.decide(messages.Cut(self._cut_at))
-        for found in self._guard.found.values():
-            found["deadline"] = min(found["deadline"], self._cut_at)
+        self._guard.cut(self._cut_at)
         for one in self._candidacies:
             self._clear_in_time(one)
-        self._guard.link.send(protocol.CutOrder(self._cut_at))
-        self._guard.ordered()
 
     def session_over(self) -> None:
         self.tally.lost += self.granted is not None

@@ -72,8 +72,7 @@ def make():
         one.decide = heard.append
         one.new_session = lambda: heard.append("new session")
         ones, cut, given = candidacies(one), [], means(host, log=log or Links())
-        link = SimpleNamespace(send=lambda order: cut.append(order.deadline))
-        guard = SimpleNamespace(found={}, clears_in_time=lambda one: False, link=link, ordered=lambda: None)
+        guard = SimpleNamespace(found={}, clears_in_time=lambda one: False, cut=cut.append)
         leases = LeaseKeeper(given, ones, guard, None)
         left = Leftovers(given, ones, None)
         programs = SimpleNamespace(keep_configuration=lambda: None)
