@@ -100,7 +100,8 @@ class Desk(Decider):
         self._wanted.append(request["ticket"])
 
     def next_wakeup(self) -> float:
-        return self._wanted_since + REFRESH_TIME if self._wanted else math.inf
+        # The end of a report that is under way is an event, which wakes the loop by itself.
+        return self._wanted_since + REFRESH_TIME if self._wanted and not self._delivery.under_way else math.inf
 
     def keep_time(self, moment: float) -> None:
         """Have a fresh report delivered when ZooKeeper has answered all that it needs, or has taken too long."""
