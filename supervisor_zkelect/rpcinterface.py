@@ -100,8 +100,8 @@ class ZkelectRPCInterface:
 
     @_published
     def putReport(self, report: Any) -> str:
-        """Take a report from the listener, and hand it the requests that it has not been given yet.
-        For the listener only.
+        """Take a report from the listener, and hand it the requests that it may not have: a report without
+        "taken" is handed each once, and one with it all whose tickets no report has named there. For the listener only.
 
         @param string report   A JSON object
         @return string result  A JSON array of {"ticket", "verb", "election", "args"}

@@ -22,7 +22,8 @@ STEP_PACE = 0.2
 
 
 class Delivery:
-    """Delivers reports to supervisord, and takes operators' orders with the answers."""
+    """Delivers reports to supervisord, and takes operators' orders with the answers. An answer may come too late, or be lost, so
+    supervisord gives an order until a report names its ticket, and what is given again is passed over."""
 
     def __init__(
         self, host: Host, work: EventExecutor, log: PacedLog, report: Callable[[float], Dict[str, Any]],
@@ -41,6 +42,8 @@ class Delivery:
         self._due = host.now()
         #: tickets: who is answered when the next report, or the one that is on its way, is delivered
         self._fresh_for: List[str] = []
+        #: tickets of the orders that have come, and that no report which was delivered has named
+        self._taken: List[str] = []
 
     def changed(self) -> None:
         """Deliver a report at once."""
@@ -61,7 +64,8 @@ class Delivery:
     def keep_time(self, moment: float) -> None:
         if not self.under_way and (self._changed or self._due <= moment):
             self.under_way, self._changed, self._due = True, False, moment + REPORT_PACE
-            work = partial(pool_worker.deliver_report, self._host.supervisord, json.dumps(self._report(moment)))
+            report = json.dumps({**self._report(moment), "taken": self._taken})
+            work = partial(pool_worker.deliver_report, self._host.supervisord, report)
             self._work.submit(work, lambda error: events.ReportDelivered([], repr(error)))
 
     def _delivered(self, event: events.ReportDelivered) -> None:
@@ -69,16 +73,24 @@ class Delivery:
         for ticket in self._fresh_for:
             self._reply(ticket, {"ok": not event.error})
         self._fresh_for = []
+        had = self._taken
         if event.error:
             self._log.warn("supervisord", f"cannot deliver the report: {event.error}")
             self.within(PACE)
+        else:
+            # It has named them, and supervisord gives them no more.
+            self._taken = []
         for request in event.requests:
+            ticket = request.get("ticket", "")
+            if ticket in had:
+                continue
+            self._taken.append(ticket)
             try:
                 self._obey(request)
             except Exception as error:
                 # Without an answer supervisord would give it to the next listener as well.
                 log.exception("a defect")
-                self._reply(request.get("ticket", ""), {"ok": False, "exit": 4, "text": f"a defect: {error!r}"})
+                self._reply(ticket, {"ok": False, "exit": 4, "text": f"a defect: {error!r}"})
 
     def handlers(self) -> events.Handlers:
         return {events.ReportDelivered: self._delivered}

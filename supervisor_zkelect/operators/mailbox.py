@@ -1,7 +1,8 @@
 """The mailbox between operators and the listener, in supervisord: its last report, requests on their way, and answers.
 
 The listener pushes a report when something changes and at least every two seconds, and takes with the answer what operators
-asked for. A dead, stopped or silent listener has no role: the mailbox says whether its report may still be believed.
+asked for. An answer may come too late for it, so each request goes with every answer until a report names its ticket. A dead,
+stopped or silent listener has no role: the mailbox says whether its report may still be believed.
 
 supervisord's main loop runs this, so nothing here waits, starts a thread or opens a socket, and all that is kept has a limit.
 """
@@ -14,7 +15,7 @@ import os
 import re
 import signal
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Collection, Dict, List, Optional, Set, Tuple
 
 from supervisor.states import SupervisorStates
 from supervisor.xmlrpc import Faults, RPCError
@@ -56,8 +57,9 @@ class _Request:
     arguments: Any
     made: float
     answer: Optional[str] = None
-    #: The listeners that took it, by identity.
+    #: The listeners that it was given to, by identity, and those of them that have told that they took it.
     takers: Dict[Tuple[int, ...], proc.Process] = field(default_factory=dict)
+    sure: Set[Tuple[int, ...]] = field(default_factory=set)
 
 
 class TicketedRequests:
@@ -78,19 +80,22 @@ class TicketedRequests:
         self._requests[ticket] = _Request(ticket, verb, election, arguments, now)
         return ticket
 
-    def take(self, taker: proc.Process, now: float) -> List[Dict[str, Any]]:
-        """The requests that this listener has not been given yet."""
+    def take(self, taker: proc.Process, now: float, taken: Optional[Collection[str]] = None) -> List[Dict[str, Any]]:
+        """The requests that this listener may not have. taken: tickets of those that it has; None for one of an earlier version,
+        which does not tell, and would carry out twice what it is given twice."""
         self._forget_old(now)
-        taken = []
+        given = []
         for request in self._requests.values():
-            fresh = now - request.made <= TAKE_TIME
-            if request.answer is None and fresh and taker.identity not in request.takers:
+            if taken is not None and request.ticket in taken:
+                request.sure.add(taker.identity)
+            has = taker.identity in (request.takers if taken is None else request.sure)
+            if request.answer is None and now - request.made <= TAKE_TIME and not has:
                 request.takers[taker.identity] = taker
-                taken.append({
+                given.append({
                     "ticket": request.ticket, "verb": request.verb, "election": request.election, "args": request.arguments,
                     "age": round(now - request.made, 3),
                 })
-        return taken
+        return given
 
     def find(self, ticket: Any, now: float) -> _Request:
         """The request with this ticket. Raises RPCError."""
@@ -133,8 +138,12 @@ class Mailbox:
     # The listener's side. Texts are JSON objects; whatever is wrong with what is given raises RPCError.
 
     def put_report(self, text: str) -> str:
-        """Keep a report, unless it was overtaken by a later one; returns the requests that its maker has not been given yet."""
+        """Keep a report, unless it was overtaken by a later one; returns the requests that its maker may not have. "taken" in it
+        are the tickets of some that it has."""
         report = _read_object(text, "report", LONGEST_REPORT)
+        taken: Any = report.pop("taken", None)
+        if taken is not None and not (isinstance(taken, list) and all(isinstance(ticket, str) for ticket in taken)):
+            raise RPCError(Faults.BAD_ARGUMENTS, "the tickets in the report are not an array of strings")
         pid: Any = report.get("pid")
         made: Any = report.get("boottime")
         if type(pid) is not int or not 1 < pid < 1 << 31:
@@ -157,7 +166,7 @@ class Mailbox:
             self._report, self._report_text, self._reporter = report, json.dumps(report), maker
             program = self._supervisord.options.pidhistory[pid]
             self._program = (program.group.config.name if program.group else program.config.name, program.config.name)
-        return json.dumps(self._requests.take(maker, clock.now()))
+        return json.dumps(self._requests.take(maker, clock.now(), taken))
 
     def answer(self, ticket: str, text: str) -> bool:
         """Keep an answer, unless there is one. True."""

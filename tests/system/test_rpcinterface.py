@@ -543,6 +543,7 @@ def test_nonsense_is_a_fault_and_hurts_nobody(node):
         ("putReport", json.dumps({**report, "boottime": clock.now() + 3600})),
         ("putReport", json.dumps({**report, "boottime": "x"})),
         ("putReport", json.dumps({**report, "elections": []})),
+        ("putReport", json.dumps({**report, "taken": [7]})),
         ("putReport", '{"x": NaN}'),
         ("putReport", '{"x": 1e999}'),
         ("putReport", '{"x": %s}' % ("9" * 100000)),

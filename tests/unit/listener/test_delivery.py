@@ -7,7 +7,7 @@ import pytest
 
 from supervisor_zkelect.listener import events
 from supervisor_zkelect.listener.delivery import REPORT_PACE, Delivery
-from supervisor_zkelect.supervisord.client import SupervisordError
+from supervisor_zkelect.supervisord.client import SupervisordError, Unreachable
 from tests.unit.listener.parts import NOW, Host, Log, Work
 
 
@@ -41,6 +41,52 @@ def test_one_report_is_on_its_way_at_a_time(one):
     assert len(one.work.given) == 1
     deliver(one)
     assert one.delivery.next_wakeup() == NOW + REPORT_PACE
+
+
+class Supervisord:
+    """Gives each order until a report names its ticket, or, of an earlier version, once. lost: the answers that do not arrive."""
+
+    def __init__(self, earlier):
+        self.earlier, self.orders, self.named, self.lost = earlier, [], [], 0
+
+    def call(self, method, text, timeout):
+        taken = json.loads(text)["taken"]
+        self.named.append(taken)
+        given, self.orders = self.orders, [one for one in self.orders if not self.earlier and one["ticket"] not in taken]
+        if self.lost:
+            self.lost -= 1
+            raise Unreachable("did not answer within 1 s")
+        return json.dumps(given if self.earlier else self.orders)
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_an_order_is_obeyed_once_and_is_not_lost_with_an_answer(one, earlier):
+    there = one.host.supervisord = Supervisord(earlier)
+
+    def report(lost=0):
+        there.lost = lost
+        one.delivery.changed()
+        one.delivery.keep_time(one.host.now())
+        deliver(one)
+        return [order["ticket"] for order in one.obeyed]
+
+    there.orders = [{"ticket": "1", "verb": "resign"}]
+    assert report(lost=int(not earlier)) == ["1"] * earlier
+    assert report() == ["1"]
+    there.orders.append({"ticket": "2", "verb": "resign"})
+    # What was named in a report of which nothing is known is named again.
+    assert report(lost=int(not earlier)) == ["1", "2"][:1 + earlier]
+    assert report() == report() == report() == ["1", "2"]
+    assert there.named[-1] == [] and ["1"] in there.named and ["2"] in there.named and there.orders == []
+
+
+def test_an_order_that_is_given_again_is_passed_over(one):
+    one.host.supervisord = SimpleNamespace(call=lambda method, report, timeout: json.dumps([{"ticket": "1", "verb": "resign"}]))
+    for _ in range(2):
+        one.delivery.changed()
+        one.delivery.keep_time(NOW)
+        deliver(one)
+    assert len(one.obeyed) == 1
 
 
 @pytest.mark.parametrize("error", [TypeError("x"), KeyError("x"), RuntimeError("x")])
