@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, List, Mapping, Set, Tuple
 from supervisor_zkelect.core import control, messages, roles
 from supervisor_zkelect.diagnosis import examination
 from supervisor_zkelect.listener import cut_off, events, order_worker, pool_worker, telling
+from supervisor_zkelect.listener.answers import Answers
 from supervisor_zkelect.listener.candidacy import Candidacy
 from supervisor_zkelect.listener.keepers import Decider, Keepers
 from supervisor_zkelect.listener.part import Means
@@ -41,6 +42,7 @@ class Desk(Decider):
         about the whole node. election_verbs: the same of those about one election."""
         super().__init__(means, keepers)
         self._unbegun = unbegun
+        self._answers = Answers(self._host, self._work, self._log)
         self._node_verbs = {"refresh": self._refresh, "check": self._check, **node_verbs}
         #: tickets of those who want a fresh report, and since when the first does
         self._wanted: List[str] = []
@@ -101,10 +103,12 @@ class Desk(Decider):
 
     def next_wakeup(self) -> float:
         # The end of a report that is under way is an event, which wakes the loop by itself.
-        return self._wanted_since + REFRESH_TIME if self._wanted and not self._delivery.under_way else math.inf
+        fresh = self._wanted_since + REFRESH_TIME if self._wanted and not self._delivery.under_way else math.inf
+        return min(fresh, self._answers.next_wakeup())
 
     def keep_time(self, moment: float) -> None:
         """Have a fresh report delivered when ZooKeeper has answered all that it needs, or has taken too long."""
+        self._answers.keep_time(moment)
         if self._wanted and not self._delivery.under_way and (self._all_read() or moment >= self._wanted_since + REFRESH_TIME):
             self._delivery.tell(self._wanted)
             self._wanted = []
@@ -173,7 +177,7 @@ class Desk(Decider):
 
     def reply(self, ticket: str, document: Dict[str, Any]) -> None:
         """Answer an order. Any thread may call it."""
-        self._work.submit(partial(pool_worker.deliver_answer, self._host.supervisord, ticket, document))
+        self._answers.give(ticket, document)
 
     def answer(self, one: Candidacy, action: messages.AnswerOperator) -> None:
         """Answer a resignation, as the role machine says, and have it noted in the log of orders."""
@@ -190,7 +194,7 @@ class Desk(Decider):
             one.ask(0, order_worker.note_resignation, action, order, node, self._host.now() - since)
 
     def handlers(self) -> events.Handlers:
-        return {events.CheckDone: self._checked}
+        return {events.CheckDone: self._checked, **self._answers.handlers()}
 
     def actions(self) -> events.Actions:
         return {messages.AnswerOperator: self.answer}

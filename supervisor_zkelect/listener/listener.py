@@ -22,6 +22,7 @@ from supervisor_zkelect.diagnosis import exposure
 from supervisor_zkelect.guard import kept_config, link, protocol, record
 from supervisor_zkelect.listener import elections, events, trial
 from supervisor_zkelect.listener.actions import Actions
+from supervisor_zkelect.listener.answers import AnswerDelivered
 from supervisor_zkelect.listener.candidacies import Candidacies
 from supervisor_zkelect.listener.candidacy import Candidacy, Ports
 from supervisor_zkelect.listener.delivery import Delivery
@@ -59,7 +60,7 @@ EVENTS = 100
 
 #: All types of events that are posted to a listener.
 POSTED = (
-    *events.OWN, HttpAsked, eventstream.SupervisordEvent, eventstream.StreamEnded, session.Connected,
+    *events.OWN, AnswerDelivered, HttpAsked, eventstream.SupervisordEvent, eventstream.StreamEnded, session.Connected,
     session.Suspended, session.Lost, session.Beaten, session.Peeked, protocol.Welcome, link.GuardDown, link.GuardBusy,
     *protocol.EVENTS,
 )

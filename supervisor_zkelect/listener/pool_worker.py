@@ -24,7 +24,7 @@ from supervisor_zkelect.listener import events, trial
 from supervisor_zkelect.listener.workers import LONGEST_LIST, PACE
 from supervisor_zkelect.processes import execution
 from supervisor_zkelect.supervisord import exits
-from supervisor_zkelect.supervisord.client import Fault, SupervisordError
+from supervisor_zkelect.supervisord.client import Fault, SupervisordError, Unreachable
 from supervisor_zkelect.system import accounts
 from supervisor_zkelect.zookeeper import admission, connect, session
 
@@ -94,12 +94,15 @@ def deliver_report(supervisord: Any, report: str) -> events.ReportDelivered:
         return events.ReportDelivered([], str(error))
 
 
-def deliver_answer(supervisord: Any, ticket: str, document: Dict[str, Any]) -> None:
-    """Answer an operator's order."""
+def deliver_answer(supervisord: Any, ticket: str, document: Dict[str, Any]) -> str:
+    """Answer an operator's order. Why supervisord may take the answer later only; "" when it has it, or never will."""
     try:
         supervisord.call("zkelect.answer", ticket, json.dumps(document))
+    except Unreachable as error:
+        return str(error)
     except SupervisordError as error:
         log.warning("cannot deliver an answer: %s", error)
+    return ""
 
 
 # ZooKeeper
@@ -146,7 +149,10 @@ def reread(
 def tell_agreed(supervisord: Any, ticket: str, answer: Dict[str, Any], what: events.Agreed) -> events.Agreed:
     """Answer the operator, if there is one, before what he has agreed to begins."""
     if ticket:
-        deliver_answer(supervisord, ticket, answer)
+        error = deliver_answer(supervisord, ticket, answer)
+        if error:
+            # Who waits for it must not keep the file from being used.
+            log.warning("cannot deliver an answer: %s", error)
     return what
 
 

@@ -10,6 +10,7 @@ from supervisor_zkelect.core import messages, roles
 from supervisor_zkelect.core.order_log import Noted
 from supervisor_zkelect.core.state import State
 from supervisor_zkelect.listener.desk import REFRESH_TIME, Desk
+from supervisor_zkelect.supervisord.client import Unreachable
 from supervisor_zkelect.zookeeper.errors import ElectionError
 from tests.unit.listener.parts import NOW, Delivery, Host, Work, candidacy, keepers, means
 from tests.unit.zookeeper.cluster import OUTCOMES, Cluster
@@ -187,6 +188,25 @@ def test_who_wants_a_fresh_report_waits_for_the_one_that_is_under_way():
     assert desk.next_wakeup() == NOW + REFRESH_TIME
     desk.keep_time(NOW)
     assert delivery.told == ["t"]
+
+
+def test_an_answer_that_supervisord_does_not_take_is_given_again_when_it_does():
+    host, work, said = Host(), Work(), []
+
+    def call(method, ticket, document):
+        said.append(ticket)
+        if len(said) == 1:
+            raise Unreachable("did not answer within 5 s")
+
+    host.supervisord = SimpleNamespace(call=call)
+    desk = Desk(means(host, work), keepers(), None, {}, {})
+    desk.reply("t", {"ok": True})
+    for _ in range(2):
+        event = work.do()
+        desk.handlers()[type(event)](event)
+        host.moment = min(desk.next_wakeup(), NOW + 99.0)
+        desk.keep_time(host.moment)
+    assert said == ["t", "t"] and host.moment == NOW + 99.0
 
 
 @pytest.mark.parametrize("verb", ["list", "why", "simulate", "events", "members"])
