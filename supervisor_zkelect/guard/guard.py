@@ -242,11 +242,7 @@ class Guard:
         if not known.stop_failed or one.called:
             return
         one.called = True
-        self.effects.call(list(known.stop_failed), known.seconds, {
-            "ZKELECT_ELECTION": known.election, "ZKELECT_GROUP": event.group,
-            "ZKELECT_TOKEN": str(one.entry.token), "ZKELECT_PIDS": " ".join(map(str, event.pids)),
-            "ZKELECT_REASON": event.reason,
-        })
+        self.effects.call(list(known.stop_failed), known.seconds, _said_of_a_failed_stop(known.election, one, event))
 
     # Releasing
 
@@ -373,3 +369,11 @@ class Guard:
             self.session_open = False
             self.release_by = NEVER
             self.renewals.end()
+
+
+def _said_of_a_failed_stop(election: str, one: GuardedGroup, event: group_events.GroupStuck) -> Dict[str, str]:
+    """The variables of the operator's command."""
+    return {
+        "ZKELECT_ELECTION": election, "ZKELECT_GROUP": event.group, "ZKELECT_TOKEN": str(one.entry.token),
+        "ZKELECT_PIDS": " ".join(map(str, event.pids)), "ZKELECT_REASON": event.reason,
+    }
