@@ -40,7 +40,7 @@ No sockets, no processes, no threads: `GuardEffects` has the side effects. All t
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from supervisor_zkelect.guard import keeper_protocol, protocol, record
 from supervisor_zkelect.guard.absence import LIMIT, Absence
