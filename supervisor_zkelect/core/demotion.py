@@ -45,7 +45,7 @@ def demote(turn: Turn, reason: str, kill: bool = False) -> None:
     turn.go(DEMOTING, "stopping", reason)
     if state.inherited is not None:
         # Its proposal is known by that only, until it is looked for.
-        turn.set(token=state.inherited, unadopted=state.proposal is None)
+        turn.set(token=state.inherited, unadopted=state.proposal is None, led=True)
     turn.set(
         inherited=None, killed=kill, stuck=False, probe_at=INFINITY, probing=0, counter=None, healthy_by=INFINITY, trouble="",
         looking=0, look_at=INFINITY, repairs=0, repair_at=INFINITY, beginning=None, stays_why="",

@@ -33,21 +33,19 @@ AGAIN = 1.0
 
 def note(turn: Turn, seen: messages.ControlSeen) -> None:
     """Take what was read of the control as what stands, and count from now on until when its pause is to be respected."""
-    known, pause = turn.state.orders, seen.pause
-    before = known.pause if known is not None else None
+    pause = seen.pause
     turn.set(orders=seen)
-    if pause is not None and (before is None or before.stamp != pause.stamp):
-        # What is read was there before, so this counts too much and never too little.
-        turn.set(pause_over=turn.now + pause.lasts * PAUSE_RESPECTED)
+    if pause is not None and turn.state.pause_stamp != pause.stamp:
+        # What is read was there before, so this counts too much and never too little. Another session reads the same.
+        turn.set(pause_over=turn.now + pause.lasts * PAUSE_RESPECTED, pause_stamp=pause.stamp)
 
 
 def control_seen(turn: Turn, event: messages.ControlSeen) -> None:
-    pause = event.pause
     if event.unread or _cannot_be_read(event):
         return
-    if turn.state.held(turn.now) and not _is_mine(turn.state, pause) and turn.state.role != DEMOTING:
+    if turn.state.held(turn.now) and not _is_mine(turn.state, event.pause) and not turn.state.killed:
         _look(turn)
-    if turn.state.step == "watching" and turn.state.halted and (pause is None or not pause.stands):
+    if turn.state.step == "watching" and turn.state.halted and not standby.paused(turn.state):
         standby.query(turn)
 
 
@@ -73,6 +71,8 @@ def obey(turn: Turn) -> None:
         _lapse(turn)
     if state.may_run and turn.state.role != DEMOTING:
         _lead(turn)
+    elif state.looks_again and state.pausing is not None and state.pausing.again <= turn.now:
+        _look(turn)
     else:
         _stand_by(turn)
     if turn.state.ending and turn.state.enforced and not turn.state.held(turn.now):
@@ -104,9 +104,12 @@ def _lead(turn: Turn) -> None:
         _look(turn)
     elif one is not None and one.step == "resuming":
         _end(turn, one.order)
+    elif one is not None and one.step == "paused" and not state.held(turn.now):
+        # Whatever has become of the pause meanwhile.
+        _resume(turn, one.order)
     elif pause is not None and _is_mine(state, pause) and (pause.resume or _lapsed(state, pause)):
         if one is None or one.step in ("paused", "telling"):
-            _resume(turn, pause)
+            _resume(turn, pause.order)
     elif pause is not None and _is_mine(state, pause) and state.held(turn.now) and state.inherited is None:
         if one is None or one.order != pause.order and one.step in ("paused", "telling"):
             # It is that of an earlier listener.
@@ -154,9 +157,9 @@ def _bound(turn: Turn) -> None:
     turn.act(pause_messages.TellPause())
 
 
-def _resume(turn: Turn, pause: PauseSeen) -> None:
+def _resume(turn: Turn, order: str) -> None:
     state = turn.state
-    turn.set(pausing=state.pausing or Pausing(pause.order, "paused"))
+    turn.set(pausing=state.pausing or Pausing(order, "paused"))
     if state.inherited is not None or not state.up:
         # Its proposal is not looked for yet, or nobody could be told.
         return
@@ -190,10 +193,10 @@ def written(turn: Turn, event: pause_messages.PauseWritten) -> None:
 def _ended(turn: Turn) -> None:
     """The pause is over, and this node is an ordinary primary."""
     state, orders = turn.state, turn.state.orders
-    turn.set(
-        pausing=None, lapsed="", trouble="", orders=orders._replace(pause=None) if orders is not None else None,
-        pause_at=turn.now + AGAIN,
-    )
+    if orders is not None and _is_mine(state, orders.pause):
+        # Another one may have been asked for meanwhile.
+        orders = orders._replace(pause=None)
+    turn.set(pausing=None, lapsed="", trouble="", orders=orders, pause_at=turn.now + AGAIN)
     turn.act(messages.Log("the pause has ended"))
     if state.role == PRIMARY:
         turn.set(counter=Counter(turn.rules.rise, turn.rules.fall))
@@ -233,7 +236,7 @@ def consent_read(turn: Turn, event: pause_messages.ConsentRead) -> None:
         note(turn, seen)
         order = seen.pause.order if seen.pause is not None else one.order
         turn.set(pausing=Pausing(order, "telling", again=turn.now))
-    elif state.held(turn.now) and state.role != DEMOTING:
+    elif state.held(turn.now) and not state.killed:
         note(turn, seen)
         _go_on_or_die(turn)
 

@@ -215,6 +215,7 @@ class State:
     halted: bool = False  # watching, though it leads the queue, as nobody is promoted in a pause
     barred: bool = False  # watching the barrier of a pause
     pause_over: float = INFINITY  # when the pause that was seen need not be respected any more
+    pause_stamp: Optional[Tuple[int, int]] = None  # which one that was
     pause_at: float = -INFINITY  # nothing is asked about a pause before this
     buried: int = 0  # token of the last term whose group was proven dead here
 
@@ -228,7 +229,9 @@ class State:
     @property
     def ready(self) -> bool:
         """Whether nothing but the time is against a proposal."""
-        fit = self.up and self.grace >= 0 and not self.cleaning and not self.ending
+        # They are against a term that begins, and not against that one goes on which a pause keeps.
+        kept = self.inherited is not None and self.paused_until > -INFINITY
+        fit = self.up and not self.cleaning and (kept or self.grace >= 0 and not self.ending)
         return self.free and fit and self.leaving is None
 
     @property
@@ -266,6 +269,12 @@ class State:
     def spared(self, now: float) -> bool:
         """Whether a pause keeps what runs here from ending by its health or by hand: until its end has been written."""
         return self.held(now) or self.may_run and self.pausing is not None and self.pausing.step in ("bounding", "resuming")
+
+    @property
+    def looks_again(self) -> bool:
+        """Whether the consent by which a term has time to stop is to be looked for again."""
+        stopping = (self.role, self.step, self.killed) == (DEMOTING, "stopping", False)
+        return stopping and self.pausing is not None and self.pausing.step == "looking" and not self.pausing.op
 
     @property
     def waits_for_pause(self) -> bool:
@@ -389,7 +398,8 @@ def restart_due(state: State) -> float:
 def _pause_times(state: State) -> List[float]:
     """When something about a pause is due."""
     times = [state.paused_until] if state.may_run and state.paused_until > -INFINITY else []
-    if state.pausing is not None and not state.pausing.op and state.pausing.again > -INFINITY and state.role != DEMOTING:
+    leads = state.role != DEMOTING or state.looks_again
+    if state.pausing is not None and not state.pausing.op and state.pausing.again > -INFINITY and leads:
         times.append(state.pausing.again)
     if state.pause_at > -INFINITY and state.role != WITHDRAWN:
         times.append(state.pause_at)

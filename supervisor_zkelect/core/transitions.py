@@ -50,10 +50,10 @@ _STARTED = "starting probing acking primary"
 _RUNNING = f"restarting {_STARTED}"
 
 
-def _losing(handler: Handler, watching: str = "waiting") -> List[Move]:
-    """There is no proposal from now on. watching: where that leads a node that watches the queue."""
+def _losing(handler: Handler, waiting: str = "stopping primary", watching: str = "waiting") -> List[Move]:
+    """There is no proposal from now on. waiting, watching: where that leads a node that waits, or watches the queue."""
     return [
-        Move("waiting", handler, "stopping primary"),
+        Move("waiting", handler, waiting),
         Move("proposing asking claiming fencing leasing", handler, "waiting stopping primary"),
         Move("stepping releasing closing", handler, "waiting"),
         Move("watching", handler, watching),
@@ -75,7 +75,7 @@ _NO_GROUP = "no group runs by this node's order, or its stop has begun"
 
 TABLE: Dict[Type[Any], Row] = {
     # The session
-    messages.SessionUp: Row(_losing(progress.session_up, "asking waiting")),
+    messages.SessionUp: Row(_losing(progress.session_up, "stopping", "asking waiting")),
     messages.SessionDown: Row([Move(_EVERYWHERE, progress.session_down)]),
     messages.SessionLost: Row(_losing(demotion.session_lost)),
     messages.SessionEnds: Row([
@@ -181,7 +181,7 @@ TABLE: Dict[Type[Any], Row] = {
     ]),
     pause_messages.PauseWritten: Row([Move(_RUNNING, pausing.written)], "no pause is consented to or ended"),
     pause_messages.ConsentRead: Row([
-        Move(f"{_INHERITED} probing acking primary", pausing.consent_read, "stopping"),
+        Move(f"{_INHERITED} probing acking primary", pausing.consent_read, "stopping"), Move("stopping", pausing.consent_read),
     ], "no pause keeps a group from ending that is only being started, so no consent is looked for"),
     pause_messages.PauseEchoed: Row([
         Move(_RUNNING, pausing.echoed), Move(_INHERITED, pausing.echoed_early),

@@ -146,7 +146,8 @@ class PauseCalls(DeskCalls):
             return []
         ack = self._zk.read("read the ack", limit, self.election_ack)
         operations: List[Operation] = [("delete", (self.holder_znode, holder.version), {})]
-        if ack is not None and ack[0]:
+        # In a pause others may have led that note no holder.
+        if ack is not None and ack[0] == holder.holder.address.encode():
             operations.append(("set_data", (self.election_ack, b"", ack[1].version), {}))
         return operations
 

@@ -216,8 +216,8 @@ FAULTS: Dict[str, Fault] = {
     ),
     "a standby ends a newer pause by an older one's clock": Fault(
         "core.pausing",
-        "    if pause is not None and (before is None or before.stamp != pause.stamp):",
-        "    if pause is not None and before is None:",
+        "    if pause is not None and turn.state.pause_stamp != pause.stamp:",
+        "    if pause is not None and turn.state.pause_stamp is None:",
         ("pause for a while", "pause for a while", "resign", "stall"),
     ),
     "a check that fails takes a node out of the queue at once": Fault(

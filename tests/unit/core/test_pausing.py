@@ -594,3 +594,85 @@ def test_a_pause_that_is_being_ended_by_who_inherited_it_is_not_said_to_be_confi
     inheriting(node, -INFINITY).event(seen(STANDS._replace(lasts=100.0)))
     node.event(messages.Queried(node.state.waiting, True, 1, 2))
     assert node.at == ("promoting", "claiming") and node.state.pausing.step == "paused" and not node.state.consented
+
+
+def test_a_pause_that_is_asked_for_while_the_end_of_the_former_is_sent_again_is_consented_to(node):
+    """It was written, and its answer lost."""
+    renewed(paused(node), 1e6).event(seen(STANDS._replace(resume=True))).event(pause_messages.PauseEchoed(False, True))
+    ended = node.op(pause_messages.EndPause)
+    node.event(messages.SessionDown()).event(pause_messages.PauseWritten(ended, "ZooKeeper does not answer"))
+    node.event(AGAIN_UP).event(seen(ASKED._replace(order="q", stamp=(1, 4))))
+    node.event(messages.Tick(), AGAIN).event(pause_messages.PauseWritten(node.op(pause_messages.EndPause)))
+    assert node.event(messages.Tick(), AGAIN).did(pause_messages.Consent)
+
+
+def ends(node):
+    """The pause of a primary that keeps no lease any more is ended, whatever the control says."""
+    renewed(node, 1e6).event(messages.Tick(), AGAIN)
+    assert node.state.pausing.step == "bounding"
+    node.event(pause_messages.PauseEchoed(False, True)).event(pause_messages.PauseWritten(node.op(pause_messages.EndPause)))
+    assert node.state.pausing is None and node.event(messages.Tick(), AGAIN).state.may_begin
+
+
+def test_a_pause_for_a_time_that_somebody_else_ends_before_an_inherited_term_goes_on_is_over(node):
+    inheriting(node, -INFINITY).event(seen(STANDS._replace(lasts=100.0))).event(seen(None))
+    becomes_primary(goes_on(node))
+    if node.state.pausing is not None:
+        ends(node)
+    assert node.state.may_begin
+
+
+def test_a_pause_that_vanishes_before_its_time_could_be_ended_is_over(node):
+    """A standby has ended it while this node was not connected."""
+    renewed(node.primary(), 1e6).event(seen(STANDS._replace(lasts=100.0)))
+    node.event(messages.SessionDown()).event(pause_messages.PauseWritten(node.state.pausing.op, "its time is over", True))
+    node.event(AGAIN_UP).event(seen(None))
+    if node.state.pausing is not None:
+        ends(node)
+    assert node.event(messages.Tick(), AGAIN).state.may_begin
+
+
+@pytest.mark.parametrize("proposal, killed", [(True, False), (False, True)], ids=["its proposal stands", "its proposal is gone"])
+def test_a_term_that_stops_in_a_pause_looks_whether_its_consent_is_gone(node, proposal, killed):
+    """It has all of its stopwaitsecs by that alone, and another node may lead."""
+    node.settings = replace(SETTINGS, stopwaitsecs=600.0)
+    renewed(paused(node), 9.9)
+    if not proposal:
+        node.event(messages.SessionLost("expired"))
+    node.event(messages.Shutdown("SIGTERM", INFINITY))
+    assert node.at == ("demoting", "stopping") and node.state.held(node.now)
+    node.event(AGAIN_UP if proposal else UP).event(seen(None))
+    node.event(pause_messages.ConsentRead(node.op(pause_messages.SeeConsent), None))
+    assert next_wakeup(node.settings, node.state) <= node.now + AGAIN
+    node.event(messages.Tick(), AGAIN)
+    node.event(pause_messages.ConsentRead(node.op(pause_messages.SeeConsent), seen(None)))
+    assert node.did(messages.KillGroup) == killed
+    # By the ordinary lease, of which the guard is told.
+    assert killed or not node.state.held(node.now) and node.did(pause_messages.TellPause)
+
+
+def test_a_node_that_is_halted_goes_on_where_the_consent_turns_out_to_be_its_own(node):
+    """What it had read was older."""
+    node.event(UP).event(seen(FORCED)).event(messages.Dead(1, 0.0))
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41))
+    node.event(messages.Queried(node.op(messages.Query), True, 1, 2))
+    assert node.state.halted
+    assert node.event(seen(STANDS._replace(own=True))).did(messages.Query)
+
+
+@pytest.mark.parametrize("against", ["the timeout", "the session's end"])
+def test_what_keeps_a_term_from_beginning_keeps_none_from_going_on_in_a_pause(node, against):
+    node.state, _ = role.inherit(100.0, 41, 190.0, 0, INFINITY)
+    if against == "the session's end":
+        node.event(messages.SessionEnds("another election"))
+        assert node.event(AGAIN_UP).did(messages.Propose)
+    else:
+        assert node.event(AGAIN_UP._replace(grace=-0.5)).did(messages.Propose)
+
+
+def test_the_time_of_a_pause_goes_on_in_another_session(node):
+    """Sessions are lost just while ZooKeeper is worked on, and it would never be over."""
+    node.standby().event(seen(STANDS._replace(consent=7, lasts=100.0)))
+    over = node.state.pause_over
+    node.event(messages.SessionLost("expired"), 90.0).event(UP).event(seen(STANDS._replace(consent=7, lasts=100.0)))
+    assert node.state.pause_over == over

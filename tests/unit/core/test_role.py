@@ -635,6 +635,22 @@ def test_a_release_that_is_refused_becomes_a_withdrawal_and_then_the_sessions_en
     assert node.event(UP).did(messages.Propose)
 
 
+def test_the_session_ends_also_where_the_term_was_inherited_and_not_looked_for(node):
+    """Its proposal leads, and nobody may read the queue any more."""
+    node.state, node.actions = role.inherit(node.now, 41, node.now + 10.0)
+    node.event(UP._replace(fresh=False))
+    by = node.now + 60.0
+    while not node.did(messages.EndSession):
+        assert node.now < by
+        if node.did(messages.StopGroup) or node.did(messages.KillGroup):
+            node.event(messages.Dead(node.state.waiting, 0.1))
+        elif any(node.did(kind) for kind in (messages.Propose, messages.Release, messages.Withdraw)):
+            node.event(messages.RequestFailed(node.state.waiting, False, "denied", True))
+        else:
+            node.event(messages.Tick(), 0.5)
+    assert node.at == ("demoting", "closing")
+
+
 def test_a_withdrawal_that_is_granted_closes_no_session(node):
     release_refused(node, 2)
     assert node.did(messages.Withdraw)

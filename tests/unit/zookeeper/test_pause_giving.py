@@ -527,3 +527,15 @@ def test_who_resumed_waits_for_no_pause_that_was_given_since(two):
     two.nodes["a"].consent(order, "a", LIFE)
     came = following.came_of(two.tool(), RESUME, "r", 0)
     assert came is not None and came.ok and came.text == "resumed; since then it is paused by bob@desk: zk"
+
+
+@pytest.mark.parametrize("ack, left", [(b"a:1", b""), (b"go:8080", b"go:8080")], ids=["its own", "another's"])
+def test_a_term_that_ends_with_its_consent_empties_no_ack_of_others(ack, left):
+    """While it was held, a member may have led that notes no holder."""
+    cluster = Cluster("a", "b")
+    token, other = cluster.nodes["a"].token, cluster.nodes["b"]
+    assert cluster.nodes["a"].holder().address == "a:1"
+    cluster.end("a")
+    cluster.ensemble.set(other.election_ack, ack)
+    other.take_back_consent(token, True)
+    assert other.holder() is None and cluster.ensemble.znodes[other.election_ack].data == left
