@@ -602,7 +602,9 @@ def test_descendants_that_supervisord_may_have_asked_are_not_asked_again(node):
 def test_descendants_that_do_not_stop_are_killed_when_their_time_is_over(node):
     one_service(node, "daemon", "child")
     node.start()
-    node.wait_marks("up")
+    for mark in ("daemon", "child", "up"):
+        # Each is deaf from then on.
+        node.wait_marks(mark)
     node.handle().stop(1, clock.now() + 1000)
     node.wait_marks("term")
     until = clock.now() + 0.5
