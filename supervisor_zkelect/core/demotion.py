@@ -129,7 +129,8 @@ def release(turn: Turn, reason: str) -> None:
         detach(turn, reason)
     else:
         turn.go(DEMOTING, "releasing", reason)
-        turn.set(release_by=turn.now + RELEASE_LIMIT, refusals=0, withdrawing=False)
+        # What nobody has looked for may lead.
+        turn.set(release_by=turn.now + RELEASE_LIMIT, refusals=0, withdrawing=False, led=turn.state.led or turn.state.unadopted)
         turn.ask(*given_up(turn.state))
         # Behind the release: nobody leads before that.
         fail_order(turn, reason)

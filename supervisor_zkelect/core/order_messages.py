@@ -20,8 +20,9 @@ class ControlSeen(NamedTuple):
     cannot be used. forced: it counts even if nobody can take over. unread: the control could not be read, and may be again.
 
     order: id of a switchover that stands, or "". due: when it is due. to: who is to lead; "" for whoever is next. begun: token of
-    the term that it ends, 0 before. target: the proposal that is to lead then. restart: that is ordered. said: who gave the
-    switchover, and why, as a reason has it. pause: one that stands, or is asked for.
+    the term that it ends, 0 before. target: the proposal that is to lead then. missed: who was to lead by it, in words, where
+    this node leads instead. restart: that is ordered. said: who gave the switchover, and why, as a reason has it. pause: one that
+    stands, or is asked for.
     """
 
     bar: str = ""
@@ -37,6 +38,7 @@ class ControlSeen(NamedTuple):
     restart: Optional[RestartSeen] = None
     said: str = ""
     pause: Optional[pauses.PauseSeen] = None
+    missed: str = ""
 
 
 class Begun(NamedTuple):

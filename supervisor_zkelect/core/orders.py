@@ -97,7 +97,7 @@ def _hand_over(turn: Turn, orders: messages.ControlSeen) -> None:
     elif orders.order and orders.begun and state.role == PRIMARY:
         # It led to this term, whose claim could not take it out of the control.
         turn.set(begin_at=turn.now + AGAIN)
-        promotion.tell_who_leads(turn, orders.order, "" if orders.to in ("", turn.rules.node) else orders.to)
+        promotion.tell_who_leads(turn, orders.order, orders.missed)
 
 
 def begun(turn: Turn, event: messages.Begun) -> None:

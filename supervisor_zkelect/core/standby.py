@@ -25,7 +25,7 @@ def proposed(turn: Turn, event: messages.Proposed) -> None:
         # An earlier listener of this node may have stepped with it.
         stepped=stepped or event.found, stepped_in=event.term, stepped_first=stepped and first, stepping_first=False, better="",
     )
-    if turn.state.inherited is not None:
+    if turn.state.inherited is not None or event.found:
         turn.set(led=True)
     if turn.state.inherited not in (None, event.token) and turn.state.held(turn.now):
         # Of the same session, and another term's.
@@ -57,6 +57,7 @@ def query(turn: Turn) -> None:
 def queried(turn: Turn, event: messages.Queried) -> None:
     turn.set(
         lasting=event.lasting, next_in_line=not event.leads and event.place == 2, halted=False, barred=event.paused,
+        led=event.leads,
     )
     if turn.state.grace >= 0:
         # What an earlier look at the queue failed for is over.
@@ -74,7 +75,7 @@ def queried(turn: Turn, event: messages.Queried) -> None:
     elif event.leads:
         deadline = -INFINITY if turn.state.inherited is None else turn.state.deadline
         turn.set(
-            claimed_at=INFINITY, deadline=deadline, killed=False, fenced=None, led=True,
+            claimed_at=INFINITY, deadline=deadline, killed=False, fenced=None,
             dirty=("", "", 0), quiet_until=None, healthy_by=turn.now + turn.rules.promote_timeout,
         )
         turn.go(PROMOTING, "claiming", "leads the queue")

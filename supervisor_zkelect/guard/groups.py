@@ -237,6 +237,10 @@ class GuardedGroups:
         """The programs of a group by the configuration; defaults for a group that it does not name."""
         return self._configured.get(name, GroupPrograms(""))
 
+    def is_named(self, name: str) -> bool:
+        """Whether the configuration names the group."""
+        return name in self._configured
+
     def _put(self, one: GuardedGroup, **changes: Any) -> None:
         one.entry = one.entry._replace(**changes)
         try:

@@ -225,7 +225,7 @@ class Guard:
                 self.tell(protocol.TermEnded(event.group, **one.ended))
         elif isinstance(event, group_events.GroupStuck):
             self._call_for_help(one, event)
-        elif isinstance(event, group_events.MemberStarted) and not one.entry.granted:
+        elif isinstance(event, group_events.MemberStarted) and not one.entry.granted and self.groups.is_named(event.group):
             # Nobody is to release while it runs, whoever has it killed.
             one.dead = False
         elif isinstance(event, group_events.MemberDied) and one.entry.granted:
@@ -297,14 +297,13 @@ class Guard:
         """
         busy = self.ending.locked
         ok = hello.v == protocol.VERSION and hello.owner == tuple(self.owner) and not busy
-        if ok:
-            self.renewals.listener_came()
-            if hello.groups:
-                # One that does not know yet whether its configuration is fit tells of none.
-                self.groups.know(hello.groups)
+        if ok and hello.groups:
+            # One that does not know yet whether its configuration is fit tells of none.
+            self.groups.know(hello.groups)
         welcome = protocol.Welcome(ok, busy, protocol.VERSION, self.groups.described(), pid, cgroups)
         if ok:
             # Last, as one that could not be welcomed, for want of memory, is not there, and nobody would tell of its end.
+            self.renewals.listener_came()
             self.listener_here = self.session_open = self.greeted = True
             self.here_since = self.now()
             self.ending.call_off()

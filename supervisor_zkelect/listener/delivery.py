@@ -65,7 +65,7 @@ class Delivery:
         if not self.under_way and (self._changed or self._due <= moment):
             self.under_way, self._changed, self._due = True, False, moment + REPORT_PACE
             report = json.dumps({**self._report(moment), "taken": self._taken})
-            work = partial(pool_worker.deliver_report, self._host.supervisord, report)
+            work = partial(pool_worker.deliver_report, self._host.supervisord, report, tuple(self._taken))
             self._work.submit(work, lambda error: events.ReportDelivered([], repr(error)))
 
     def _delivered(self, event: events.ReportDelivered) -> None:
@@ -78,8 +78,8 @@ class Delivery:
             self._log.warn("supervisord", f"cannot deliver the report: {event.error}")
             self.within(PACE)
         else:
-            # It has named them, and supervisord gives them no more.
-            self._taken = []
+            # supervisord gives those no more that it has named.
+            self._taken = [ticket for ticket in self._taken if ticket not in event.named]
         for request in event.requests:
             ticket = request.get("ticket", "")
             if ticket in had:

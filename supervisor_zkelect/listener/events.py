@@ -5,7 +5,7 @@ Times are seconds of CLOCK_BOOTTIME.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple, TypeVar
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, TypeVar
 
 from supervisor_zkelect.config.diff import Change
 from supervisor_zkelect.config.settings import Settings
@@ -55,10 +55,11 @@ class LeftoversReleased(NamedTuple):
 
 
 class ReportDelivered(NamedTuple):
-    """A report was delivered, or not; `requests` are operators' orders."""
+    """A report was delivered, or not. requests: operators' orders. named: the tickets of those that it has named as taken."""
 
     requests: List[Dict[str, Any]]
     error: str
+    named: Sequence[str] = ()
 
 
 class CheckDone(NamedTuple):

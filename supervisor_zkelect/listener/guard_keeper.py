@@ -123,7 +123,8 @@ class GuardKeeper(Part):
             reserve.spend()
             self.trouble = event.reason
             self._delivery.within(STEP_PACE)
-        delay = 0.0 if self.up else PACE
+        # One that has echoed nothing may fail in the same way at once.
+        delay = 0.0 if self.up and self._echoed else PACE
         self.up = False
         for one in self._candidacies:
             one.group.guard_changed()

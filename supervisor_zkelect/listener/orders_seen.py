@@ -30,7 +30,8 @@ def orders_for(elector: Elector, found: Control, node: str, life: Life) -> messa
     if order is not None:
         due = _due(elector, order.due)
         seen = seen._replace(
-            order=order.order.id, due=due, to=order.to, begun=order.begun, target=order.target, said=said(order.order)
+            order=order.order.id, due=due, to=order.to, begun=order.begun, target=order.target, said=said(order.order),
+            missed=order.missed_by(node),
         )
     restart = found.restart
     if restart is not None:

@@ -86,10 +86,10 @@ def survey_groups(supervisord: Any, groups: Sequence[str], reason: str) -> event
     return events.GroupsSurveyed(all(state in ("STARTING", "RUNNING", "BACKOFF") for state in states), reason)
 
 
-def deliver_report(supervisord: Any, report: str) -> events.ReportDelivered:
-    """Deliver a report (JSON), and take what operators have ordered."""
+def deliver_report(supervisord: Any, report: str, named: Sequence[str] = ()) -> events.ReportDelivered:
+    """Deliver a report (JSON), and take what operators have ordered. named: tickets that it names as taken."""
     try:
-        return events.ReportDelivered(json.loads(supervisord.call("zkelect.putReport", report, timeout=PACE)), "")
+        return events.ReportDelivered(json.loads(supervisord.call("zkelect.putReport", report, timeout=PACE)), "", named)
     except (SupervisordError, ValueError) as error:
         return events.ReportDelivered([], str(error))
 

@@ -23,30 +23,53 @@ class SerialExecutor(Executor):
         self._pool = pool
         self._lock = threading.Lock()
         self._waiting: Deque[Tuple[Future[Any], Callable[[], Any]]] = deque()
-        self._busy = False
+        #: a turn is queued or taken, and one is taken
+        self._busy = self._running = False
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        """Raises RuntimeError and MemoryError where it cannot be done."""
         future: Future[Any] = Future()
+        item = (future, lambda: work(*arguments, **named))
         with self._lock:
-            self._waiting.append((future, lambda: work(*arguments, **named)))
+            self._waiting.append(item)
             busy, self._busy = self._busy, True
-        if not busy:
-            self._pool.submit(self._turn)
+        try:
+            if not busy:
+                self._pool.submit(self._turns)
+        except (RuntimeError, MemoryError):
+            # The pool may take the turn all the same, which finds nothing then.
+            with self._lock:
+                self._busy = self._running
+                if item in self._waiting:
+                    self._waiting.remove(item)
+            raise
         return future
 
-    def _turn(self) -> None:
-        future, work = self._waiting.popleft()
+    def _turns(self) -> None:
+        while self._turn():
+            try:
+                # At the end of the pool's queue, so that those that share it take turns.
+                self._pool.submit(self._turns)
+                return
+            except (RuntimeError, MemoryError):
+                # Nobody else would do what waits.
+                continue
+
+    def _turn(self) -> bool:
+        """Do what has waited longest. Whether something waits still."""
+        with self._lock:
+            if self._running or not self._waiting:
+                return False
+            self._running = True
+            future, work = self._waiting.popleft()
         if future.set_running_or_notify_cancel():
             try:
                 future.set_result(work())
             except BaseException as error:
                 future.set_exception(error)
         with self._lock:
-            self._busy = bool(self._waiting)
-            busy = self._busy
-        if busy:
-            # At the end of the pool's queue, so that those that share it take turns.
-            self._pool.submit(self._turn)
+            self._running, self._busy = False, bool(self._waiting)
+            return self._busy
 
 
 class EventExecutor:

@@ -156,14 +156,15 @@ class Supervisord:
             if not self._addresses:
                 # Another thread may do so as well; they wait for the same look-up.
                 self._addresses = _usable(resolve.lookups.addresses(self._host, self._port, left(deadline)))
+            door = self._door()
             connection = self._connect(deadline)
-            place = self._place(connection)
+            place = self._place(connection, door)
             if place != self._proven:
                 self._prove(place, self._body(connection, self._request("supervisor.getPID", ()), deadline))
                 connection.close()
                 connection = self._connect(deadline)
-                if self._place(connection) != place:
-                    raise Unreachable(f"{self.url} was taken over by another process at this moment", sent)
+                if self._place(connection, door) != place:
+                    raise self._taken_over()
             sent = True
             return self._body(connection, request, deadline)
         except socket.timeout:
@@ -208,15 +209,24 @@ class Supervisord:
             )
         self._proven = place
 
-    def _place(self, connection: socket.socket) -> Optional[Tuple[Any, ...]]:
-        """Where a connection leads, and what changes when another process listens at that path; None where whoever answers is
-        meant. A port is its listener's until that closes it."""
+    def _door(self) -> Tuple[int, ...]:
+        """What changes when another process listens at a path; a port is its listener's until that closes it. Raises OSError."""
+        if self._pid is None or self._host:
+            return ()
+        found = os.stat(self.url[len(UNIX):])
+        return (found.st_dev, found.st_ino, found.st_ctime_ns)
+
+    def _place(self, connection: socket.socket, door: Tuple[int, ...]) -> Optional[Tuple[Any, ...]]:
+        """Where a connection leads; None where whoever answers is meant. door: as it was before the connection was made. Raises
+        OSError and Unreachable."""
         if self._pid is None:
             return None
-        if connection.family != socket.AF_UNIX:
-            return (connection.family, connection.getpeername())
-        found = os.stat(self.url[len(UNIX):])
-        return (connection.family, found.st_dev, found.st_ino, found.st_ctime_ns)
+        if self._door() != door:
+            raise self._taken_over()
+        return door or (connection.family, connection.getpeername())
+
+    def _taken_over(self) -> Unreachable:
+        return Unreachable(f"{self.url} was taken over by another process at this moment", sent=False)
 
     def _connect(self, deadline: float) -> socket.socket:
         """A connection to the first address that takes one, which is the first to be tried from then on. Raises OSError."""

@@ -178,7 +178,8 @@ class Program:
         password = settings.password.reveal() if settings.password else None
         uids = list(dict.fromkeys([_uid_of(parent) if parent else os.geteuid(), os.geteuid(), 0]))
         self._photographer = picture.Photographer(lambda: self.settings, self._taken)
-        self._reporter = report.Reporter(Supervisord(settings.serverurl or url, settings.username, password, timeout=2.0).call)
+        supervisord = Supervisord(settings.serverurl or url, settings.username, password, timeout=2.0, pid=parent or None)
+        self._reporter = report.Reporter(supervisord.call)
         self._here = here.Here(
             lambda: self.settings, witness.Witness(url, uids, bool(parent)).look, self._photographer, self._reporter
         )

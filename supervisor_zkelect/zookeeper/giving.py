@@ -309,9 +309,12 @@ def _going_on(elector: DeskCalls, found: Control) -> Control:
     holder = elector.holder()
     last = holder.token if holder is not None else 0
     leaving = {node: term for node, term in found.leaving.items() if term == last and node in found.maintenance}
+    # One that was begun while a fence failed has no holder of its own.
+    standing = {last, *(one.token for one in elector.members())}
+    goes_on = switchover is not None and bool(switchover.begun) and (not last or switchover.begun in standing)
     return Control(
         maintenance={node: found.maintenance[node] for node in leaving}, leaving=leaving,
-        switchover=switchover if switchover is not None and switchover.begun and last in (0, switchover.begun) else None,
+        switchover=switchover if goes_on else None,
         restart=restart if restart is not None and restart.begun and last == restart.begun else None,
     )
 

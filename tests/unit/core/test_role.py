@@ -1066,3 +1066,30 @@ def test_what_is_started_by_hand_is_killed_also_where_this_election_has_withdraw
     assert node.at == ("withdrawn", "") and node.state.settled
     assert node.event(messages.StartedByHand("web")).did(messages.KillGroup) and not node.state.settled
     assert node.event(messages.Dead(node.op(messages.KillGroup), 0.0)).at == ("withdrawn", "") and node.state.settled
+
+
+@pytest.mark.parametrize("then", ["switched over", "maintenance", "not looked for"])
+def test_the_session_ends_also_where_a_proposal_was_found_that_may_lead(node, then):
+    """What a former listener left stands at the head of the queue for as long as this one's session lives."""
+    node.cleared().event(UP)
+    if then == "not looked for":
+        node.event(messages.RequestFailed(node.state.waiting, False, "denied", True))
+    else:
+        node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41, found=True))
+    if then == "switched over":
+        node.event(messages.ControlSeen(order="s", to="c", begun=41, target="n-0000000003"))
+        node.event(messages.Queried(node.state.waiting, True, 1, 3))
+    else:
+        node.event(messages.ControlSeen("in maintenance", bar_id="m"))
+    assert node.at == ("demoting", "releasing")
+    refuse(node, 4)
+    assert node.at == ("demoting", "closing") and node.did(messages.EndSession)
+
+
+def test_one_that_stands_behind_others_ends_no_session(node):
+    """It carries the node's other elections, and nobody waits for this one."""
+    node.cleared().event(UP)
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41, found=True))
+    node.event(messages.Queried(node.state.waiting, False, 2, 2)).event(messages.ControlSeen("in maintenance", bar_id="m"))
+    refuse(node, 20)
+    assert node.at == ("demoting", "releasing")

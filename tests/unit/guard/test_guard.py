@@ -533,3 +533,36 @@ def test_another_grace_counts_for_the_listener_that_is_there(node):
     node.guard.listener_gone()
     node.guard.listener_state("STOPPED")
     assert node.guard.release_by == node.now + 9.0
+
+
+def test_a_group_of_no_election_any_more_is_left_alone(node):
+    """Its election was taken out of the file, and somebody runs it by supervisord alone."""
+    node.start()
+    node.guard.obey(protocol.KillOrder("primary", 9))
+    node.dead()
+    node.greet("other")
+    done = len(node.handle().did)
+    node.guard.heard(group_events.MemberStarted("primary", "svc", 44))
+    node.guard.heard(group_events.GroupDead("other", 1, 0.0))
+    node.leave()
+    node.passes(1.1)
+    assert not [one for one in node.handle().did[done:] if one[0] in ("kill", "stop")] and "release" in node.effects.did
+
+
+def test_a_listener_that_could_not_be_welcomed_ends_no_renewals(node, monkeypatch):
+    node.start()
+    node.guard.listener_gone()
+    node.passes(0.01)
+    assert node.effects.keeping == ({"primary": 7}, True)
+
+    def described():
+        raise MemoryError
+
+    monkeypatch.setattr(node.guard.groups, "described", described)
+    with pytest.raises(MemoryError):
+        node.greet("primary")
+    for _ in range(400):
+        node.guard.listener_state("STARTING")
+        node.passes(0.2)
+        node.kept(7, node.now + 10.0)
+    assert node.effects.keeping == ({"primary": 7}, True) and node.entry.granted

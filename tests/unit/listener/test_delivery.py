@@ -115,3 +115,21 @@ def test_who_waits_for_a_fresh_report_is_answered_with_the_next_one(one):
     one.delivery.keep_time(NOW)
     deliver(one)
     assert one.said == [("t", False)] and one.log.warned[0][0] == "supervisord"
+
+
+def test_a_report_makes_supervisord_forget_only_what_it_has_named_itself(one):
+    """One that was given up may be delivered all the same, before one that was made without the order."""
+    told = []
+    one.host.supervisord = SimpleNamespace(call=lambda method, report, timeout: told.append(json.loads(report)["taken"]) or "[]")
+    handle = one.delivery.handlers()[events.ReportDelivered]
+    one.delivery.keep_time(NOW)
+    handle(events.ReportDelivered([{"ticket": "t", "verb": "resign"}], ""))
+    handle(events.ReportDelivered([], ""))
+    handle(events.ReportDelivered([{"ticket": "t", "verb": "resign"}], ""))
+    assert [request["ticket"] for request in one.obeyed] == ["t"]
+    one.work.given.clear()
+    for named in (["t"], []):
+        one.delivery.changed()
+        one.delivery.keep_time(NOW)
+        deliver(one)
+        assert told[-1] == named

@@ -38,8 +38,8 @@ def aside(until=None):
     (aside(NOW + 2000), messages.ControlSeen("in maintenance by root@h: disk", until=102.0, bar_id="m")),
     (aside(NOW), messages.ControlSeen()),
     (Control(Stamp(1, 1), "garbage"), messages.ControlSeen("garbage")),
-    (Control(switchover=Switchover(Order("s"), "b", NOW + 1000)), messages.ControlSeen(order="s", due=101.0, to="b")),
-    (Control(switchover=Switchover(Order("s"), "b", None, 41, "n-1")), messages.ControlSeen(order="s", to="b", begun=41, target="n-1")),
+    (Control(switchover=Switchover(Order("s"), "b", NOW + 1000)), messages.ControlSeen(order="s", due=101.0, to="b", missed="b")),
+    (Control(switchover=Switchover(Order("s"), "b", None, 41, "n-1")), messages.ControlSeen(order="s", to="b", begun=41, target="n-1", missed="b")),
 ])
 def test_what_orders_mean_for_a_node(found, expected):
     assert orders_seen.orders_for(elector(), found, "a", LIFE) == expected

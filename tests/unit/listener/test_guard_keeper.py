@@ -9,9 +9,9 @@ import pytest
 from supervisor_zkelect.core import roles
 from supervisor_zkelect.core.silence import HASTE, LONGEST
 from supervisor_zkelect.core.state import State
-from supervisor_zkelect.guard import protocol
+from supervisor_zkelect.guard import link, protocol
 from supervisor_zkelect.listener.enforcement import Enforcement
-from supervisor_zkelect.listener.guard_keeper import GUARD_LACKS, GuardKeeper
+from supervisor_zkelect.listener.guard_keeper import GUARD_LACKS, PACE, GuardKeeper
 from tests.unit.listener.parts import NOW, Host, candidacies, candidacy, means
 
 
@@ -180,3 +180,13 @@ def test_a_cut_is_repeated_until_it_is_known_to_have_been_taken(one, echoed):
     del one.guard.orders[:]
     one.keeper.tell_anew()
     assert not any(isinstance(order, protocol.CutOrder) for order in one.guard.orders)
+
+
+@pytest.mark.parametrize("echoed, rest", [(True, 0.0), (False, PACE)])
+def test_a_guard_that_has_echoed_nothing_is_not_opened_again_at_full_speed(one, echoed, rest):
+    """What ended the conversation may be what the listener repeats first."""
+    one.keeper.extend(one.running)
+    if echoed:
+        one.keeper.handlers()[protocol.LeaseEcho](protocol.LeaseEcho(one.keeper.sent, NOW, "", [], []))
+    one.keeper.handlers()[link.GuardDown](link.GuardDown("the guard closed the connection"))
+    assert one.keeper.open_at == NOW + rest

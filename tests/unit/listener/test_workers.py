@@ -65,3 +65,38 @@ def test_the_event_of_work_is_posted_or_that_of_its_failure(work, posted):
     with ThreadPoolExecutor(1) as pool:
         EventExecutor(pool, events.append).submit(work, lambda error: "failed")
     assert events == posted
+
+
+class Short:
+    """A pool that has no memory for a submission, once; taken: whether it does that one all the same, later."""
+
+    def __init__(self, pool, number, taken):
+        self._pool, self._left, self._taken = pool, number, taken
+
+    def submit(self, work):
+        self._left -= 1
+        if self._left == 0:
+            if self._taken:
+                self._pool.submit(work)
+            raise MemoryError
+        return self._pool.submit(work)
+
+
+@pytest.mark.parametrize("taken", [True, False], ids=["taken all the same", "not taken"])
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_a_pool_had_no_memory_for_keeps_nothing_else_from_being_done(number, taken):
+    """Nothing would be asked of ZooKeeper for that election any more, while its session lives."""
+    done, gate = [], threading.Event()
+    with ThreadPoolExecutor(2) as pool:
+        executor = SerialExecutor(Short(pool, number, taken))
+        futures = []
+        for name in "abc":
+            try:
+                futures.append(executor.submit(lambda name=name: (gate.wait(10) if name == "a" else None, done.append(name))))
+            except MemoryError:
+                assert name == "a" and number == 1
+        gate.set()
+        for future in futures:
+            future.result(10)
+    # Where the pool had taken the first it may be done as well.
+    assert done[-2:] == ["b", "c"] and done[:-2] in ([], ["a"]) and (number == 1 or done[0] == "a")

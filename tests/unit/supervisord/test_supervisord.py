@@ -390,3 +390,25 @@ def test_nothing_was_sent_where_the_password_is_refused(place):
         with pytest.raises(Unreachable) as error:
             Supervisord(url_of(place), pid=7).call("supervisor.stopProcessGroup", "primary", False)
         assert not error.value.sent
+
+
+def test_a_socket_that_changes_hands_while_this_process_stands_still_is_not_proven(tmp_path, monkeypatch):
+    """It is connected to the one that is meant, and sees the place of the other."""
+    path, opened, looks, stat = str(tmp_path / "s.sock"), contextlib.ExitStack(), [], os.stat
+
+    def look(place, *arguments, **options):
+        looks.append(place)
+        if looks.count(path) == 2:
+            os.unlink(path)
+            taken.extend(opened.enter_context(answering(path, 8)))
+        return stat(place, *arguments, **options)
+
+    taken = []
+    with opened, answering(path) as (_, calls):
+        door = Supervisord(f"unix://{path}", pid=7)
+        monkeypatch.setattr(os, "stat", look)
+        with pytest.raises(Unreachable, match="taken over"):
+            door.call("supervisor.stopProcessGroup", "primary", False)
+        with pytest.raises(Unreachable, match="process 8"):
+            door.call("supervisor.stopProcessGroup", "primary", False)
+        assert "supervisor.stopProcessGroup" not in methods(calls) + methods(taken[1])

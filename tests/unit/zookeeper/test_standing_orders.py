@@ -615,3 +615,13 @@ def test_a_node_that_only_leads_the_queue_makes_way_as_well(three):
     answer = give(three, "switchover", "c")
     two.release(successor=two.begin("switchover", answer.id, "b"))
     assert three.nodes["c"].try_be_leader().leads and three.nodes["c"].holder().node == "a"
+
+
+def test_a_switchover_that_was_begun_while_a_fence_fails_is_not_taken_back(three):
+    """The holder is the predecessor's still, and the term that it ends that of the proposal."""
+    three.end("a")
+    two = three.nodes["b"]
+    assert two.try_be_leader().leads and two.predecessor(None, "b") is not None
+    answer = give(three, "switchover", "c")
+    two.begin("switchover", answer.id, "b")
+    assert "has begun, and goes on" in give(three, "reset").text and three.control()["switchover"]["id"] == answer.id
