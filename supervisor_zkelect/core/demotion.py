@@ -129,8 +129,7 @@ def release(turn: Turn, reason: str) -> None:
         detach(turn, reason)
     else:
         turn.go(DEMOTING, "releasing", reason)
-        # What nobody has looked for may lead.
-        turn.set(release_by=turn.now + RELEASE_LIMIT, refusals=0, withdrawing=False, led=turn.state.led or turn.state.unadopted)
+        turn.set(release_by=turn.now + RELEASE_LIMIT, refusals=0, withdrawing=False)
         turn.ask(*given_up(turn.state))
         # Behind the release: nobody leads before that.
         fail_order(turn, reason)

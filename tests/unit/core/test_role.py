@@ -1068,14 +1068,11 @@ def test_what_is_started_by_hand_is_killed_also_where_this_election_has_withdraw
     assert node.event(messages.Dead(node.op(messages.KillGroup), 0.0)).at == ("withdrawn", "") and node.state.settled
 
 
-@pytest.mark.parametrize("then", ["switched over", "maintenance", "not looked for"])
+@pytest.mark.parametrize("then", ["switched over", "maintenance"])
 def test_the_session_ends_also_where_a_proposal_was_found_that_may_lead(node, then):
     """What a former listener left stands at the head of the queue for as long as this one's session lives."""
     node.cleared().event(UP)
-    if then == "not looked for":
-        node.event(messages.RequestFailed(node.state.waiting, False, "denied", True))
-    else:
-        node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41, found=True))
+    node.event(messages.Proposed(node.op(messages.Propose), "n-0000000001", 41, found=True))
     if then == "switched over":
         node.event(messages.ControlSeen(order="s", to="c", begun=41, target="n-0000000003"))
         node.event(messages.Queried(node.state.waiting, True, 1, 3))
@@ -1084,6 +1081,15 @@ def test_the_session_ends_also_where_a_proposal_was_found_that_may_lead(node, th
     assert node.at == ("demoting", "releasing")
     refuse(node, 4)
     assert node.at == ("demoting", "closing") and node.did(messages.EndSession)
+
+
+def test_who_may_not_even_look_ends_no_session(node):
+    """It carries the node's other elections, whose services run, and most likely nothing was left in this one."""
+    node.cleared().event(UP)
+    node.event(messages.RequestFailed(node.state.waiting, False, "denied", True))
+    node.event(messages.ControlSeen("what operators have ordered cannot be read", unread=True))
+    refuse(node, 20)
+    assert node.at == ("demoting", "releasing")
 
 
 def test_one_that_stands_behind_others_ends_no_session(node):
