@@ -1,12 +1,13 @@
 """What is so in every state of the role machine, whatever has happened: by random walks."""
 
+import random
 import typing
 from dataclasses import fields
 
 import pytest
 
 from supervisor_zkelect.core import control, messages, role
-from supervisor_zkelect.core.roles import DETACHED
+from supervisor_zkelect.core.roles import DETACHED, MAINTENANCE, STANDBY
 from supervisor_zkelect.core.state import State, next_wakeup
 from tests.unit.core.walks import Walk
 
@@ -24,43 +25,69 @@ OF_A_TERM = (
 #: What is known of the check `fit` while it is asked.
 OF_THE_CHECK = ("fit_at", "asking_fit", "failing_since", "fit_trouble")
 
+#: What may be forgotten at any moment once it is of no use any more, so that no Tick is due for it.
+TIDIED = (*OF_THE_CHECK, "fitness", "looking_ahead", "admit_by", "stay_until")
+
+#: How many Ticks in a row may find something to do at the same moment.
+TICKS = 3
+
+
+def walked():
+    """The walks after each of their steps."""
+    for seed in range(WALKS):
+        walk = Walk(seed)
+        for _ in range(STEPS):
+            walk.take(walk.next())
+            yield seed, walk
+
 
 @pytest.fixture(scope="module")
 def states():
     """The states that walks came to, none that one began with."""
-    found = []
-    for seed in range(WALKS):
-        walk = Walk(seed)
-        for _ in range(STEPS):
-            walk.take(walk.next())
-            found.append(walk.state)
-    return found
+    return [walk.state for _, walk in walked()]
 
 
 def test_whoever_has_nothing_to_do_waits():
-    """A step that asks for its next turn at once, and does nothing then, takes a whole processor."""
-    for seed in range(WALKS):
-        walk = Walk(seed)
-        for _ in range(STEPS):
-            walk.take(walk.next())
-            walk.now = max(walk.now, min(next_wakeup(walk.rules, walk.state), walk.now + 1.0))
-            before = walk.state
-            after, actions = role.step(walk.rules, before, messages.Tick(), walk.now)
-            assert (after, actions) != (before, []) or next_wakeup(walk.rules, after) > walk.now, (seed, after)
+    """A step that asks for its next turn at once, again and again, takes a whole processor."""
+    for seed, walk in walked():
+        walk.now = max(walk.now, min(next_wakeup(walk.rules, walk.state), walk.now + 1.0))
+        state = walk.state
+        for _ in range(TICKS):
+            before = state
+            state, actions = role.step(walk.rules, before, messages.Tick(), walk.now)
+            if next_wakeup(walk.rules, state) > walk.now:
+                break
+            assert (state, actions) != (before, []), (seed, state)
+        else:
+            pytest.fail(f"walk {seed} asks for one turn after the other: {state}")
+
+
+def test_nothing_is_due_before_its_time():
+    """What a Tick does that comes too early would have been done too late, or never, without one."""
+    for number, (seed, walk) in enumerate(walked()):
+        due = next_wakeup(walk.rules, walk.state)
+        early = random.Random(f"{seed} {number}").uniform(walk.now, min(due, walk.now + 100.0))
+        if walk.now < early < due:
+            after, actions = role.step(walk.rules, walk.state, messages.Tick(), early)
+            changed = [name for name, value in vars(after).items() if value != getattr(walk.state, name)]
+            assert not actions, (seed, walk.state, actions)
+            assert not [name for name in changed if name not in TIDIED or getattr(after, name) != getattr(FRESH, name)], seed
+
+
+def test_only_who_leads_begins_to_hand_over(states):
+    """What is not begun any more, and is thought to be, keeps every later order waiting."""
+    assert not [one for one in states if one.role in (DETACHED, STANDBY, MAINTENANCE) and one.beginning is not None]
 
 
 def test_an_order_that_is_dropped_has_stopped_nothing():
     """By itself; what else is due then may stop the group."""
     dropped = set()
-    for seed in range(WALKS):
-        walk = Walk(seed)
-        for _ in range(STEPS):
-            walk.take(walk.next())
-            if walk.state.beginning is not None:
-                turn = walk.alone(messages.OrderNotBegun(walk.state.beginning.op, "its time was over"))
-                dropped |= {walk.state.beginning.kind for one in turn.actions if isinstance(one, messages.TellOutcome) and not one.ok}
-                assert (turn.state.role, turn.state.step) == (walk.state.role, walk.state.step), seed
-                assert not [one for one in turn.actions if isinstance(one, (messages.StopGroup, messages.KillGroup))], seed
+    for seed, walk in walked():
+        if walk.state.beginning is not None:
+            turn = walk.alone(messages.OrderNotBegun(walk.state.beginning.op, "its time was over"))
+            dropped |= {walk.state.beginning.kind for one in turn.actions if isinstance(one, messages.TellOutcome) and not one.ok}
+            assert (turn.state.role, turn.state.step) == (walk.state.role, walk.state.step), seed
+            assert not [one for one in turn.actions if isinstance(one, (messages.StopGroup, messages.KillGroup))], seed
     assert dropped == {control.SWITCHOVER, control.RESTART}
 
 

@@ -4,9 +4,9 @@ import random
 from dataclasses import replace
 
 from supervisor_zkelect.core import messages, pause_messages, role
-from supervisor_zkelect.core.control import RestartSeen
+from supervisor_zkelect.core.control import SWITCHOVER, RestartSeen
 from supervisor_zkelect.core.service import Counter
-from supervisor_zkelect.core.state import INFINITY, Pausing, Resigning, Rules, State, next_wakeup
+from supervisor_zkelect.core.state import INFINITY, Beginning, Pausing, Resigning, Rules, State, next_wakeup
 from supervisor_zkelect.core.transitions import step_of, take
 from supervisor_zkelect.core.turn import Turn
 
@@ -92,6 +92,13 @@ class Walk:
             self.state = State(
                 role="standby", step="asking", since=self.now, up=True, alive=True, grace=2.0, op=20, waiting=20, proposal="n-1", token=7,
                 timeout=10.0, orders=messages.ControlSeen(order="s", to="b", begun=7, target="n-2"),
+            )
+        if seed % 48 == 13:
+            # Who takes over is looked for while a fence fails, and a pause begins.
+            self.state = State(
+                role="promoting", step="fencing", since=self.now, up=True, alive=True, grace=2.0, op=21, waiting=0, proposal="n-1", token=7,
+                led=True, dirty=("n-0", "b:1", 5), retry_at=self.now + 1.0, timeout=10.0, orders=self.paused()._replace(order="s", to="b"),
+                beginning=Beginning(21, SWITCHOVER, "s", "switched over"),
             )
         if chance() < 0.1 and self.state.step != "clearing":
             # Somebody waits to hear who leads since a term of before, which a new listener has none of.
