@@ -126,7 +126,7 @@ def release(turn: Turn, reason: str) -> None:
     """Give up the proposal. Only called where no process of the group can run."""
     without = turn.state.proposal is None and not turn.state.unadopted
     if without and turn.state.pausing is None or not turn.state.alive:
-        detach(turn, reason)
+        _detach_untold(turn, reason)
     else:
         turn.go(DEMOTING, "releasing", reason)
         turn.set(release_by=turn.now + RELEASE_LIMIT, refusals=0, withdrawing=False)
@@ -154,7 +154,7 @@ def release_unproven(turn: Turn, said: str = "") -> None:
     turn.act(messages.Log(f"released on the operator's word{by}, though the group is not proven dead; the holder stays"))
     turn.set(cleaning=stopping, stuck=False, killed=True)
     if turn.state.proposal is None and not turn.state.unadopted or not turn.state.alive:
-        detach(turn, "forced")
+        _detach_untold(turn, "forced")
     else:
         turn.go(DEMOTING, "releasing")
         turn.set(release_by=turn.now + RELEASE_LIMIT, refusals=0, withdrawing=False)
@@ -191,6 +191,14 @@ def session_ends(turn: Turn, event: messages.SessionEnds) -> None:
             demote(turn, event.reason)
     elif state.role in (STANDBY, PROMOTING) or state.step == "proposing":
         release(turn, event.reason)
+
+
+def _detach_untold(turn: Turn, reason: str) -> None:
+    """Detach where there is nothing to give up, or no session to do so in. An earlier listener's proposal may stand all the same,
+    in its session, which this one may come to have: it is looked for then."""
+    unadopted = turn.state.unadopted
+    detach(turn, reason)
+    turn.set(unadopted=unadopted)
 
 
 def detach(turn: Turn, reason: str) -> None:

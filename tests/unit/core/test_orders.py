@@ -436,6 +436,20 @@ def test_a_node_that_cannot_propose_can_be_put_into_maintenance(node, failed):
         assert not node.event(messages.Tick(), 10.0).did(messages.Propose) and not node.did(messages.Quit)
 
 
+@pytest.mark.parametrize("lease", ["over", "ends"])
+def test_the_proposal_of_a_term_that_ended_before_its_session_was_heard_of_is_given_up_for_maintenance(node, lease):
+    """It stands at the head of the queue for as long as the session lives, and nobody behind it leads."""
+    node.state, node.actions = role.inherit(node.now, 41, node.now + (5.0 if lease == "ends" else 0.0))
+    node.event(messages.Tick(), 5.0)
+    stop = next(one for one in node.actions if isinstance(one, (messages.StopGroup, messages.KillGroup)))
+    node.event(messages.Dead(stop.op, 0.1))
+    assert node.at == ("detached", "waiting")
+    node.state, _ = role.step(SETTINGS, node.state, UP, node.now)
+    node.event(ASIDE)
+    node.event(messages.Released(node.op(messages.Release)))
+    assert node.at == ("maintenance", "")
+
+
 def test_what_was_to_come_of_a_term_that_a_pause_keeps_from_beginning_goes_with_it(node):
     """The answer comes when nobody waits for it any more, and all orders of the next term would wait for it."""
     fencing(node).event(messages.Resign("t"))
