@@ -192,7 +192,7 @@ FAULTS: Dict[str, Fault] = {
         "core.pausing",
         "    elif turn.now < lease_of(turn.rules, state).ordinary.stop_at:\n        _bound(turn)",
         "    elif turn.now < lease_of(turn.rules, state).ordinary.stop_at:\n"
-        "        turn.set(paused_until=-INFINITY)\n        _end(turn, pause.order)",
+        "        turn.set(paused_until=-INFINITY)\n        _end(turn, order)",
         ("pause",),
     ),
     "a lease has no end as soon as the consent is sent": Fault(
